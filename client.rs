@@ -1,0 +1,113 @@
+//! The client: `client [--config PATH]`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use tp0::cli::{self, Failure, Request};
+use tp0::config::{self, ClientConfig};
+use tp0::delivery::{Delivery, Interrupt};
+use tp0::duration::GoDuration;
+use tp0::log::{Escaped, Level, Log};
+use tp0::signal::Shutdown;
+
+const HELP: &str = "\
+usage: client [--config PATH]
+
+Sends numbered messages, one connection each, and checks their echoes. Settings come from the
+environment, then from PATH (./config.yaml), then from the defaults in brackets:
+
+  CLI_ID              id              1 to 64 printable characters, no blank
+  CLI_SERVER_ADDRESS  server.address  host:port
+  CLI_SERVER_TIMEOUT  server.timeout  what one message may take, retries included [30s]
+  CLI_LOOP_AMOUNT     loop.amount     messages, 0 or more
+  CLI_LOOP_PERIOD     loop.period     pause between messages
+  CLI_LOG_LEVEL       log.level       CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG
+
+Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings.";
+
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<(), Failure> {
+    let shutdown = Shutdown::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let config = match cli::parse(std::env::args_os().skip(1))? {
+        Request::Help => return cli::print(HELP),
+        Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
+        Request::Run { config } => config.unwrap_or_else(|| config::default_path("config.yaml")),
+    };
+    let config = ClientConfig::load(&config, &config::environment)?;
+    let mut log = Log::new(config.log_level.level);
+    log_start(&mut log, &config);
+    let mut delivery = Delivery::new(&config, shutdown, log)
+        .map_err(|error| Failure::Work(format!("epoll: {error}")))?;
+    let end = send_messages(&mut delivery, &config);
+    close(delivery, &config.id, end)
+}
+
+fn log_start(log: &mut Log, config: &ClientConfig) {
+    let id = Escaped(config.id.as_bytes());
+    let address = Escaped(config.server_address.written.as_bytes());
+    let (amount, period) = (config.loop_amount, GoDuration::from(config.loop_period));
+    let level = &config.log_level.written;
+    log.info(format_args!(
+        "action: config | result: success | client_id: {id} | server_address: {address} | loop_amount: {amount} | loop_period: {period} | log_level: {level}"
+    ));
+    for key in &config.unknown {
+        let key = Escaped(key.as_bytes());
+        log.debug(format_args!(
+            "action: config | result: success | unknown_key: {key}"
+        ));
+    }
+    log.flush();
+}
+
+/// The loop: a message, its echo, a pause, which the last one has too, as in the original.
+fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), Interrupt> {
+    let id = &config.id;
+    for number in 1..=config.loop_amount {
+        let message = format!("[CLIENT {id}] Message N°{number}\n");
+        delivery.deliver(message.as_bytes())?;
+        let (id, message) = (
+            Escaped(id.as_bytes()),
+            Escaped(message.trim_end().as_bytes()),
+        );
+        delivery.log.info(format_args!(
+            "action: receive_message | result: success | client_id: {id} | msg: {message}"
+        ));
+        delivery.log.flush();
+        delivery.sleep_until(Instant::now() + config.loop_period)?;
+    }
+    Ok(())
+}
+
+/// Closes everything and logs how it ended.
+fn close(delivery: Delivery, id: &str, end: Result<(), Interrupt>) -> Result<(), Failure> {
+    let id = Escaped(id.as_bytes());
+    let level = if matches!(end, Err(Interrupt::Signal)) {
+        Level::Info
+    } else {
+        Level::Debug
+    };
+    let mut log = delivery.close(level);
+    let result = match end {
+        Ok(()) => {
+            log.info(format_args!(
+                "action: loop_finished | result: success | client_id: {id}"
+            ));
+            Ok(())
+        }
+        Err(Interrupt::Signal) => {
+            log.info(format_args!("action: shutdown | result: success"));
+            Ok(())
+        }
+        Err(Interrupt::Setback(error) | Interrupt::Failure(error)) => {
+            log.error(format_args!(
+                "action: receive_message | result: fail | client_id: {id} | error: {error}"
+            ));
+            Err(Failure::Logged)
+        }
+    };
+    log.flush();
+    result
+}

@@ -1,0 +1,85 @@
+//! The echo server: `server [--config PATH]`.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+
+use tp0::cli::{self, Failure, Request};
+use tp0::config::{self, ServerConfig};
+use tp0::log::{Escaped, Log};
+use tp0::signal::Shutdown;
+use tp0::{socket, sys, worker};
+
+const HELP: &str = "\
+usage: server [--config PATH]
+
+Echoes one message a connection. Settings come from the environment, then from PATH
+(./config.ini), then from the defaults in brackets:
+
+  SERVER_PORT            0 to 65535; 0 picks a free port
+  SERVER_LISTEN_BACKLOG  1 to 65535
+  LOGGING_LEVEL          CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG
+  SERVER_BIND            address to listen on [0.0.0.0]
+  SERVER_WORKERS         event loops, 1 to 256 [the processors it may use]
+  SERVER_MESSAGE_LIMIT   bytes in one message [65536]
+  SERVER_TIMEOUT         from accept to the echo sent [60s]
+  SERVER_DRAIN_TIMEOUT   for a half-received message after SIGTERM [500ms]
+
+Exit status: 0 asked to stop, 1 the work failed, 2 bad usage or settings.";
+
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<(), Failure> {
+    let shutdown = Shutdown::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let config = match cli::parse(std::env::args_os().skip(1))? {
+        Request::Help => return cli::print(HELP),
+        Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
+        Request::Run { config } => config.unwrap_or_else(|| config::default_path("config.ini")),
+    };
+    let config = ServerConfig::load(&config, &config::environment)?;
+    let mut log = Log::new(config.logging_level.level);
+    if let Err(error) = sys::raise_descriptor_limit() {
+        log.warning(format_args!(
+            "action: raise_descriptor_limit | result: fail | error: {error}"
+        ));
+    }
+    let listener = listen(&config)?;
+    log_start(&mut log, &config, &listener);
+    worker::serve(listener, &shutdown, &config)
+        .map_err(|e| Failure::Work(format!("epoll: {e}")))?;
+    drop(shutdown);
+    log.info(format_args!("action: close_eventfd | result: success"));
+    log.info(format_args!("action: shutdown | result: success"));
+    log.flush();
+    Ok(())
+}
+
+fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::new(config.bind, config.port);
+    socket::listen(address, config.listen_backlog)
+        .map_err(|error| Failure::Work(format!("cannot listen on {address}: {error}")))
+}
+
+fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {
+    let port = listener
+        .local_addr()
+        .map_or(config.port, |address| address.port());
+    let (backlog, level) = (
+        config.listen_backlog,
+        Escaped(config.logging_level.written.as_bytes()),
+    );
+    log.info(format_args!(
+        "action: config | result: success | port: {port} | listen_backlog: {backlog} | logging_level: {level}"
+    ));
+    for key in &config.unknown {
+        let key = Escaped(key.as_bytes());
+        log.debug(format_args!(
+            "action: config | result: success | unknown_key: {key}"
+        ));
+    }
+    log.info(format_args!(
+        "action: accept_connections | result: in_progress"
+    ));
+    log.flush();
+}

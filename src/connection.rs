@@ -1,0 +1,176 @@
+//! One connection of the server: receive a message, send it back, linger until the peer is done.
+//!
+//! Written over `Read + Write`: no descriptor, no clock and no log, so that a test can be the peer.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// What the connection waits for next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing to do until the stream is readable.
+    AwaitReadable,
+    /// Nothing to do until the stream is writable.
+    AwaitWritable,
+    /// The kernel has the whole echo. Half-close, then go on: from here the connection lingers.
+    Echoed,
+    /// The peer has ended its side too: close.
+    Ended,
+}
+
+/// Why a message could not be received or sent back.
+#[derive(Debug)]
+pub enum Failure {
+    /// The peer ended its side before it had sent a byte.
+    Empty,
+    /// More bytes than the limit, which it holds, and no newline among them. The peer may still be
+    /// sending: half-close, then go on, for here too the connection lingers.
+    TooLong(usize),
+    Io(io::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the peer closed before it sent a byte"),
+            Self::TooLong(limit) => write!(f, "the message is longer than {limit} bytes"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The state of a connection. It owns a buffer only while part of a message is in it: a message that
+/// arrives whole and leaves whole is never copied.
+#[derive(Debug)]
+pub enum Connection {
+    /// Part of a message, without its newline.
+    Receiving(Vec<u8>),
+    /// A whole message, of which the first `sent` bytes are sent.
+    Sending { message: Vec<u8>, sent: usize },
+    /// All is sent. What still comes is read and dropped: a close with unread bytes sends a reset,
+    /// which can destroy the echo before the peer has read it (RFC 2525, section 2.17).
+    Lingering,
+}
+
+impl Connection {
+    pub fn new() -> Self {
+        Self::Receiving(Vec::new())
+    }
+
+    /// Not one byte has come.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Receiving(buffer) if buffer.is_empty())
+    }
+
+    /// Goes on until it has to wait, or until a step that the caller has to act on. Reads at most
+    /// once, into `scratch`: one peer cannot hold up the others. `received` gets the whole message,
+    /// newline included, before it is sent back; `limit` is its greatest length in bytes.
+    pub fn advance(
+        &mut self,
+        stream: &mut (impl Read + Write),
+        scratch: &mut [u8],
+        limit: usize,
+        received: impl FnOnce(&[u8]),
+    ) -> Result<Step, Failure> {
+        match self {
+            Self::Receiving(buffer) => {
+                let count = match stream.read(scratch) {
+                    Ok(count) => count,
+                    Err(error) if must_wait(&error) => return Ok(Step::AwaitReadable),
+                    Err(error) => return Err(Failure::Io(error)),
+                };
+                let chunk = &scratch[..count];
+                let newline = chunk.iter().position(|&byte| byte == b'\n');
+                let part = &chunk[..newline.map_or(count, |at| at + 1)];
+                if buffer.len() + part.len() > limit {
+                    *self = Self::Lingering;
+                    return Err(Failure::TooLong(limit));
+                }
+                if newline.is_none() && count > 0 {
+                    buffer.extend_from_slice(part);
+                    return Ok(Step::AwaitReadable);
+                }
+                if buffer.is_empty() {
+                    return self.echo(stream, part, received);
+                }
+                let mut message = std::mem::take(buffer);
+                message.extend_from_slice(part);
+                self.echo(stream, &message, received)
+            }
+            Self::Sending { message, sent } => {
+                *sent += send(stream, &message[*sent..]).map_err(Failure::Io)?;
+                if *sent < message.len() {
+                    return Ok(Step::AwaitWritable);
+                }
+                *self = Self::Lingering;
+                Ok(Step::Echoed)
+            }
+            Self::Lingering => match stream.read(scratch) {
+                Ok(0) => Ok(Step::Ended),
+                Err(error) if !must_wait(&error) => Ok(Step::Ended),
+                _ => Ok(Step::AwaitReadable),
+            },
+        }
+    }
+
+    fn echo(
+        &mut self,
+        stream: &mut impl Write,
+        message: &[u8],
+        received: impl FnOnce(&[u8]),
+    ) -> Result<Step, Failure> {
+        if message.is_empty() {
+            return Err(Failure::Empty);
+        }
+        received(message);
+        let sent = send(stream, message).map_err(Failure::Io)?;
+        if sent == message.len() {
+            *self = Self::Lingering;
+            return Ok(Step::Echoed);
+        }
+        *self = Self::Sending {
+            message: message[sent..].to_vec(),
+            sent: 0,
+        };
+        Ok(Step::AwaitWritable)
+    }
+}
+
+/// How far it has come, for the log of one that ran out of time.
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receiving(buffer) if buffer.is_empty() => f.write_str("no byte received"),
+            Self::Receiving(buffer) => write!(f, "no newline in {} bytes received", buffer.len()),
+            Self::Sending { message, sent } => {
+                write!(f, "{} bytes of the echo not taken", message.len() - sent)
+            }
+            Self::Lingering => f.write_str("echo sent"),
+        }
+    }
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Writes as much as the stream takes without waiting, and says how much that was.
+fn send(stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => sent += count,
+            Err(error) if must_wait(&error) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
+
+/// An interrupted call is tried again at the next turn, as one that would block is.
+fn must_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

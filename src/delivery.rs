@@ -1,0 +1,251 @@
+//! Delivers messages: one connection each, tried again until the message's time is up, and every wait
+//! ended at once by a signal.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::config::ClientConfig;
+use crate::duration::GoDuration;
+use crate::epoll::{Epoll, Events, Interest};
+use crate::exchange::{self, Exchange, Step};
+use crate::log::{Escaped, Level, Log};
+use crate::resolver::{Answer, Resolver};
+use crate::signal::Shutdown;
+use crate::socket;
+
+const SHUTDOWN: u64 = 0;
+const RESOLVER: u64 = 1;
+const STREAM: u64 = 2;
+
+/// How long one address may take to answer a handshake, before the next one, or the next attempt,
+/// which looks the name up again: a container that was replaced has another address.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a peer's host may answer nothing at all, in seconds.
+const DEAD_PATH: u16 = 5;
+
+/// Why a wait, or what it was for, has ended early.
+#[derive(Debug)]
+pub enum Interrupt {
+    /// A signal asks for the end.
+    Signal,
+    /// Worth another attempt.
+    Setback(String),
+    /// Not to be mended by another attempt, or no time is left for one.
+    Failure(String),
+}
+
+use Interrupt::{Failure, Setback, Signal};
+
+/// The client's connections to the server, one at a time.
+pub struct Delivery<'a> {
+    config: &'a ClientConfig,
+    shutdown: Shutdown,
+    epoll: Epoll,
+    events: Events,
+    resolver: Option<Resolver>,
+    pub log: Log,
+}
+
+impl<'a> Delivery<'a> {
+    pub fn new(config: &'a ClientConfig, shutdown: Shutdown, log: Log) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(&shutdown, SHUTDOWN, Interest::Readable)?;
+        Ok(Self {
+            config,
+            shutdown,
+            epoll,
+            events: Events::with_capacity(4),
+            resolver: None,
+            log,
+        })
+    }
+
+    /// Sends `message` and gets its echo, within the time that one message may take.
+    pub fn deliver(&mut self, message: &[u8]) -> Result<(), Interrupt> {
+        let deadline = Instant::now() + self.config.server_timeout;
+        let mut backoff = Backoff::new();
+        for attempt in 2u64.. {
+            let error = match self.attempt(message, deadline) {
+                Err(Setback(error)) => error,
+                end => return end,
+            };
+            self.sleep_until((Instant::now() + backoff.pause()).min(deadline))?;
+            if Instant::now() >= deadline {
+                let limit = GoDuration::from(self.config.server_timeout);
+                return Err(Failure(format!("given up after {limit}: {error}")));
+            }
+            let id = Escaped(self.config.id.as_bytes());
+            self.log.warning(format_args!(
+                "action: connect | result: in_progress | client_id: {id} | attempt: {attempt} | error: {error}"
+            ));
+            self.log.flush();
+        }
+        unreachable!("a message's time ends before the attempts can be counted")
+    }
+
+    /// Waits until `moment`.
+    pub fn sleep_until(&mut self, moment: Instant) -> Result<(), Interrupt> {
+        while self.wait(moment)? {}
+        Ok(())
+    }
+
+    /// One look-up, and one connection to each of the addresses until one of them answers.
+    fn attempt(&mut self, message: &[u8], deadline: Instant) -> Result<(), Interrupt> {
+        let mut last = Setback("no address".to_owned());
+        for address in self.resolve(deadline)? {
+            match self.exchange(address, message, deadline) {
+                Err(error @ Setback(_)) => last = error,
+                end => return end,
+            }
+        }
+        Err(last)
+    }
+
+    fn resolve(&mut self, deadline: Instant) -> Result<Vec<SocketAddr>, Interrupt> {
+        let address = &self.config.server_address;
+        if let Ok(ip) = address.host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, address.port)]);
+        }
+        let setback = |error: io::Error| Setback(format!("{}: {error}", address.host));
+        let mut resolver = match self.resolver.take() {
+            Some(resolver) => resolver,
+            None => self.start_resolver().map_err(setback)?,
+        };
+        resolver.ask();
+        let answer = self.answer(&mut resolver, deadline);
+        self.resolver = Some(resolver);
+        answer?.map_err(setback)
+    }
+
+    fn start_resolver(&self) -> io::Result<Resolver> {
+        let address = &self.config.server_address;
+        let resolver = Resolver::start(address.host.clone(), address.port)?;
+        self.epoll.add(&resolver, RESOLVER, Interest::Readable)?;
+        Ok(resolver)
+    }
+
+    fn answer(&mut self, resolver: &mut Resolver, deadline: Instant) -> Result<Answer, Interrupt> {
+        loop {
+            match resolver.answer() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                answer => return Ok(answer),
+            }
+            if !self.wait(deadline)? {
+                let host = &self.config.server_address.host;
+                return Err(Setback(format!("{host}: no answer from the resolver")));
+            }
+        }
+    }
+
+    fn exchange(
+        &mut self,
+        address: SocketAddr,
+        message: &[u8],
+        deadline: Instant,
+    ) -> Result<(), Interrupt> {
+        let setback = |error: io::Error| Setback(format!("{address}: {error}"));
+        let mut stream = socket::connect(address).map_err(setback)?;
+        socket::detect_dead_path(&stream, DEAD_PATH).map_err(setback)?;
+        let result = self.converse(&mut stream, address, message, deadline);
+        drop(stream);
+        let level = if matches!(result, Err(Signal)) {
+            Level::Info
+        } else {
+            Level::Debug
+        };
+        log_close(
+            &mut self.log,
+            level,
+            "connection",
+            &Escaped(self.config.id.as_bytes()),
+        );
+        result
+    }
+
+    fn converse(
+        &mut self,
+        stream: &mut TcpStream,
+        address: SocketAddr,
+        message: &[u8],
+        deadline: Instant,
+    ) -> Result<(), Interrupt> {
+        let mut exchange = Exchange::new(message);
+        let mut watched = None;
+        let connect_deadline = deadline.min(Instant::now() + CONNECT);
+        loop {
+            let (interest, deadline, wait) = match exchange.advance(stream) {
+                Ok(Step::Done) => return Ok(()),
+                Ok(Step::AwaitReadable) => (Interest::Readable, deadline, "no echo"),
+                Ok(Step::AwaitWritable) if exchange.is_connecting() => (
+                    Interest::Writable,
+                    connect_deadline,
+                    "no answer to the connection request",
+                ),
+                Ok(Step::AwaitWritable) => (Interest::Writable, deadline, "message not taken"),
+                Err(error @ exchange::Failure::Differs(_)) => {
+                    return Err(Failure(format!("{address}: {error}")));
+                }
+                Err(error) => return Err(Setback(format!("{address}: {error}"))),
+            };
+            match watched.replace(interest) {
+                Some(before) if before == interest => Ok(()),
+                Some(_) => self.epoll.modify(&*stream, STREAM, interest),
+                None => self.epoll.add(&*stream, STREAM, interest),
+            }
+            .map_err(|error| Failure(format!("epoll: {error}")))?;
+            if !self.wait(deadline)? {
+                return Err(Setback(format!("{address}: {wait}")));
+            }
+        }
+    }
+
+    /// Waits for an event, at most until `deadline`: false when that has come.
+    fn wait(&mut self, deadline: Instant) -> Result<bool, Interrupt> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        let waited = self.epoll.wait(&mut self.events, Some(timeout));
+        waited.map_err(|error| Failure(format!("epoll: {error}")))?;
+        if self.events.contain(SHUTDOWN) {
+            self.announce_end();
+            return Err(Signal);
+        }
+        Ok(self.events.tokens().next().is_some() || Instant::now() < deadline)
+    }
+
+    /// Closes what is still open, logs each closing at `level`, and gives the log back.
+    pub fn close(self, level: Level) -> Log {
+        let Self {
+            config,
+            shutdown,
+            epoll,
+            resolver,
+            mut log,
+            ..
+        } = self;
+        let id = Escaped(config.id.as_bytes());
+        if resolver.map(drop).is_some() {
+            log_close(&mut log, level, "resolver", &id);
+        }
+        drop(epoll);
+        log_close(&mut log, level, "epoll", &id);
+        drop(shutdown);
+        log_close(&mut log, level, "eventfd", &id);
+        log
+    }
+
+    fn announce_end(&mut self) {
+        if let Some(signal) = self.shutdown.signal() {
+            self.log.info(format_args!(
+                "action: shutdown | result: in_progress | signal: {signal}"
+            ));
+        }
+    }
+}
+
+fn log_close(log: &mut Log, level: Level, resource: &str, id: &Escaped<'_>) {
+    log.write(
+        level,
+        format_args!("action: close_{resource} | result: success | client_id: {id}"),
+    );
+}

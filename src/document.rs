@@ -1,0 +1,72 @@
+//! What the parsers of settings files share: the lines they read and the entries they answer with.
+
+use std::fmt;
+
+/// One setting as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Lower case; nesting is written with dots (`server.address`). INI's section `DEFAULT` adds no
+    /// prefix, any other section does (`other.key`).
+    pub key: String,
+    pub value: String,
+    /// Line of the key, from 1.
+    pub line: usize,
+}
+
+/// A document that is refused: the line, from 1, and the reason, lower case, no full stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub line: usize,
+    pub reason: String,
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.line, self.reason)
+    }
+}
+
+impl SyntaxError {
+    pub fn new(line: usize, reason: impl Into<String>) -> Self {
+        Self {
+            line,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The lines of a document, numbered from 1, without their ends (LF, CRLF or CR, which Python's
+/// universal newlines and YAML 1.2.2 §5.4 agree on) and without a byte order mark at the start.
+///
+/// # Errors
+///
+/// A character that the reference parsers disagree on, wherever it stands: see [`is_ambiguous`].
+pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines = Vec::new();
+    while !rest.is_empty() {
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        let number = lines.len() + 1;
+        if let Some(c) = line.chars().find(|&c| is_ambiguous(c)) {
+            let reason = format!("the character U+{:04X} is not allowed", u32::from(c));
+            return Err(SyntaxError::new(number, reason));
+        }
+        lines.push((number, line));
+        rest = after
+            .strip_prefix("\r\n")
+            .unwrap_or_else(|| after.get(1..).unwrap_or_default());
+    }
+    Ok(lines)
+}
+
+/// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as blanks
+/// where Rust does not. U+2028 and U+2029: they end a line in YAML 1.1 and not in 1.2. A byte order
+/// mark inside the text and the two noncharacters: not printable by YAML 1.2.2 §5.1.
+fn is_ambiguous(c: char) -> bool {
+    c.is_control() && c != '\t'
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}

@@ -1,0 +1,109 @@
+//! One message of the client and its echo, over `Read + Write`: the counterpart of `connection`.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+
+use crate::log::Escaped;
+
+/// What the exchange waits for next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    AwaitReadable,
+    AwaitWritable,
+    /// The echo is complete, and the same byte for byte.
+    Done,
+}
+
+/// Why there is no echo.
+#[derive(Debug)]
+pub enum Failure {
+    Io(io::Error),
+    /// The answer ended after so many bytes of so many, all of them right so far.
+    CutShort(usize, usize),
+    /// The answer is another one: its bytes from the first that differs.
+    Differs(Vec<u8>),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::CutShort(received, expected) => {
+                write!(f, "the answer ended after {received} of {expected} bytes")
+            }
+            Self::Differs(bytes) => {
+                write!(
+                    f,
+                    "the answer differs from the message, from here on: {}",
+                    Escaped(bytes)
+                )
+            }
+        }
+    }
+}
+
+/// How far a message and its echo have come.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    message: &'a [u8],
+    sent: usize,
+    received: usize,
+}
+
+impl<'a> Exchange<'a> {
+    pub fn new(message: &'a [u8]) -> Self {
+        Self {
+            message,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Not a byte has left yet: on a new connection, the peer has not answered.
+    pub fn is_connecting(&self) -> bool {
+        self.sent == 0
+    }
+
+    /// Goes on until it has to wait. Every byte of the answer is compared as it comes; what comes
+    /// with the echo and does not belong to it is a difference too.
+    pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> Result<Step, Failure> {
+        while self.sent < self.message.len() {
+            match stream.write(&self.message[self.sent..]) {
+                Ok(0) => return Err(Failure::Io(ErrorKind::WriteZero.into())),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Step::AwaitWritable);
+                }
+                Err(error) => return Err(Failure::Io(error)),
+            }
+        }
+        let mut buffer = [0; 512];
+        while self.received < self.message.len() {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Err(Failure::CutShort(self.received, self.message.len())),
+                Ok(count) => self.compare(&buffer[..count])?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Step::AwaitReadable);
+                }
+                Err(error) => return Err(Failure::Io(error)),
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    fn compare(&mut self, answer: &[u8]) -> Result<(), Failure> {
+        let expected = &self.message[self.received..];
+        let same = answer
+            .iter()
+            .zip(expected)
+            .take_while(|(a, b)| a == b)
+            .count();
+        if same < answer.len() {
+            return Err(Failure::Differs(answer[same..].to_vec()));
+        }
+        self.received += same;
+        Ok(())
+    }
+}

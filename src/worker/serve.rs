@@ -1,0 +1,77 @@
+//! The workers together.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Once};
+use std::thread;
+
+use super::Worker;
+use crate::config::ServerConfig;
+use crate::log::Log;
+use crate::signal::Shutdown;
+
+/// What all workers look at.
+pub struct Shared<'a> {
+    pub config: &'a ServerConfig,
+    pub shutdown: &'a Shutdown,
+    end: Once,
+    exhausted: AtomicBool,
+}
+
+impl Shared<'_> {
+    /// Logs, once for all workers and before any of them closes anything, that the end has begun.
+    pub fn announce_end(&self, log: &mut Log) {
+        self.end.call_once(|| {
+            if let Some(signal) = self.shutdown.signal() {
+                log.info(format_args!(
+                    "action: shutdown | result: in_progress | signal: {signal}"
+                ));
+            }
+            log.flush();
+        });
+    }
+
+    /// Notes that descriptors have run out, or that accepting has caught up again. Answers what was
+    /// noted before: each shortage is one warning.
+    pub fn set_exhausted(&self, exhausted: bool) -> bool {
+        // Reading first keeps the common case, nothing new, from contending for the cache line.
+        let before = self.exhausted.load(Relaxed);
+        if before == exhausted {
+            before
+        } else {
+            self.exhausted.swap(exhausted, Relaxed)
+        }
+    }
+}
+
+/// Serves on `listener`, which must not block, until `shutdown` is readable and everything is
+/// closed, with as many workers as `config` says. The first one runs on this thread.
+pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) -> io::Result<()> {
+    let listener = Arc::new(listener);
+    let shared = Shared {
+        config,
+        shutdown,
+        end: Once::new(),
+        exhausted: AtomicBool::new(false),
+    };
+    let new_worker = || {
+        Worker::new(
+            &shared,
+            Arc::clone(&listener),
+            Log::new(config.logging_level.level),
+        )
+    };
+    let first = new_worker()?;
+    let others = (1..config.workers)
+        .map(|_| new_worker())
+        .collect::<io::Result<Vec<_>>>()?;
+    drop(listener);
+    thread::scope(|scope| {
+        for worker in others {
+            // A thread that is refused (a limit on tasks) leaves its share to the others.
+            let _ = thread::Builder::new().spawn_scoped(scope, || worker.run());
+        }
+        first.run()
+    })
+}
