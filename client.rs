@@ -55,9 +55,7 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!(
-            "action: config | result: success | unknown_key: {key}"
-        ));
+        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
     }
     log.flush();
 }
@@ -68,10 +66,7 @@ fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), I
     for number in 1..=config.loop_amount {
         let message = format!("[CLIENT {id}] Message N°{number}\n");
         delivery.deliver(message.as_bytes())?;
-        let (id, message) = (
-            Escaped(id.as_bytes()),
-            Escaped(message.trim_end().as_bytes()),
-        );
+        let (id, message) = (Escaped(id.as_bytes()), Escaped(message.trim_end().as_bytes()));
         delivery.log.info(format_args!(
             "action: receive_message | result: success | client_id: {id} | msg: {message}"
         ));
@@ -84,17 +79,11 @@ fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), I
 /// Closes everything and logs how it ended.
 fn close(delivery: Delivery, id: &str, end: Result<(), Interrupt>) -> Result<(), Failure> {
     let id = Escaped(id.as_bytes());
-    let level = if matches!(end, Err(Interrupt::Signal)) {
-        Level::Info
-    } else {
-        Level::Debug
-    };
+    let level = if matches!(end, Err(Interrupt::Signal)) { Level::Info } else { Level::Debug };
     let mut log = delivery.close(level);
     let result = match end {
         Ok(()) => {
-            log.info(format_args!(
-                "action: loop_finished | result: success | client_id: {id}"
-            ));
+            log.info(format_args!("action: loop_finished | result: success | client_id: {id}"));
             Ok(())
         }
         Err(Interrupt::Signal) => {

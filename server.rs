@@ -40,9 +40,7 @@ fn run() -> Result<(), Failure> {
     let config = ServerConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.logging_level.level);
     if let Err(error) = sys::raise_descriptor_limit() {
-        log.warning(format_args!(
-            "action: raise_descriptor_limit | result: fail | error: {error}"
-        ));
+        log.warning(format_args!("action: raise_descriptor_limit | result: fail | error: {error}"));
     }
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);
@@ -62,24 +60,16 @@ fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
 }
 
 fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {
-    let port = listener
-        .local_addr()
-        .map_or(config.port, |address| address.port());
-    let (backlog, level) = (
-        config.listen_backlog,
-        Escaped(config.logging_level.written.as_bytes()),
-    );
+    let port = listener.local_addr().map_or(config.port, |address| address.port());
+    let (backlog, level) =
+        (config.listen_backlog, Escaped(config.logging_level.written.as_bytes()));
     log.info(format_args!(
         "action: config | result: success | port: {port} | listen_backlog: {backlog} | logging_level: {level}"
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!(
-            "action: config | result: success | unknown_key: {key}"
-        ));
+        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
     }
-    log.info(format_args!(
-        "action: accept_connections | result: in_progress"
-    ));
+    log.info(format_args!("action: accept_connections | result: in_progress"));
     log.flush();
 }

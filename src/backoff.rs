@@ -40,10 +40,7 @@ mod tests {
         let mut backoff = Backoff::new();
         for bound in [50, 100, 200, 400, 800, 1600, 2000, 2000] {
             let (pause, bound) = (backoff.pause(), Duration::from_millis(bound));
-            assert!(
-                bound / 2 <= pause && pause <= bound,
-                "{pause:?} of {bound:?}"
-            );
+            assert!(bound / 2 <= pause && pause <= bound, "{pause:?} of {bound:?}");
         }
         let pauses: Vec<_> = (0..8).map(|_| backoff.pause()).collect();
         assert!(pauses.iter().any(|pause| *pause != pauses[0]), "no jitter");

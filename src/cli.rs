@@ -68,10 +68,7 @@ pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Request, F
                 Some(path) if !path.is_empty() => config = Some(path.into()),
                 _ => return Err(Failure::Usage("--config: a path must follow".to_owned())),
             },
-            _ => match argument
-                .to_str()
-                .and_then(|text| text.strip_prefix("--config="))
-            {
+            _ => match argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
                 Some(path) if !path.is_empty() => config = Some(path.into()),
                 _ => {
                     let reason = format!("{argument:?}: unknown argument, see --help");

@@ -53,10 +53,7 @@ struct Key {
 impl Key {
     /// A key with one name for both.
     const fn same(name: &'static str) -> Self {
-        Self {
-            file: name,
-            variable: name,
-        }
+        Self { file: name, variable: name }
     }
 }
 
@@ -81,19 +78,12 @@ impl<'a> Settings<'a> {
                 Some(parse(&text).map_err(refused)?)
             }
         };
-        Ok(Self {
-            path,
-            entries,
-            lookup,
-        })
+        Ok(Self { path, entries, lookup })
     }
 
     fn entry(&self, key: Key) -> Option<&Entry> {
         let name = key.file.to_ascii_lowercase();
-        self.entries
-            .iter()
-            .flatten()
-            .find(|entry| entry.key == name && !entry.value.is_empty())
+        self.entries.iter().flatten().find(|entry| entry.key == name && !entry.value.is_empty())
     }
 
     /// The setting, read by `parse`, which answers with the reason where it cannot. None where
@@ -143,16 +133,9 @@ impl<'a> Settings<'a> {
 
     /// The keys of the file that nobody asks for.
     fn unknown(&self, known: &[Key]) -> Vec<String> {
-        let is_known = |entry: &Entry| {
-            known
-                .iter()
-                .any(|k| k.file.eq_ignore_ascii_case(&entry.key))
-        };
-        let unknown = self
-            .entries
-            .iter()
-            .flatten()
-            .filter(|entry| !is_known(entry));
+        let is_known =
+            |entry: &Entry| known.iter().any(|k| k.file.eq_ignore_ascii_case(&entry.key));
+        let unknown = self.entries.iter().flatten().filter(|entry| !is_known(entry));
         unknown.map(|entry| entry.key.clone()).collect()
     }
 }
@@ -183,10 +166,7 @@ fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
 
 fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| digits && (from..=to).contains(number));
+    let number = text.parse().ok().filter(|number| digits && (from..=to).contains(number));
     number.ok_or_else(|| format!("{text:?} is not a number from {from} to {to}"))
 }
 
@@ -194,10 +174,7 @@ fn level(text: &str) -> Result<LevelSetting, String> {
     let level = Level::parse(text).ok_or_else(|| {
         format!("{text:?} is not a level (DEBUG INFO NOTICE WARNING WARN ERROR CRITICAL FATAL)")
     })?;
-    Ok(LevelSetting {
-        level,
-        written: text.to_owned(),
-    })
+    Ok(LevelSetting { level, written: text.to_owned() })
 }
 
 /// The file that is read where `--config` names none.

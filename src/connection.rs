@@ -128,10 +128,7 @@ impl Connection {
             *self = Self::Lingering;
             return Ok(Step::Echoed);
         }
-        *self = Self::Sending {
-            message: message[sent..].to_vec(),
-            sent: 0,
-        };
+        *self = Self::Sending { message: message[sent..].to_vec(), sent: 0 };
         Ok(Step::AwaitWritable)
     }
 }

@@ -52,14 +52,7 @@ impl<'a> Delivery<'a> {
     pub fn new(config: &'a ClientConfig, shutdown: Shutdown, log: Log) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(&shutdown, SHUTDOWN, Interest::Readable)?;
-        Ok(Self {
-            config,
-            shutdown,
-            epoll,
-            events: Events::with_capacity(4),
-            resolver: None,
-            log,
-        })
+        Ok(Self { config, shutdown, epoll, events: Events::with_capacity(4), resolver: None, log })
     }
 
     /// Sends `message` and gets its echo, within the time that one message may take.
@@ -150,17 +143,8 @@ impl<'a> Delivery<'a> {
         socket::detect_dead_path(&stream, DEAD_PATH).map_err(setback)?;
         let result = self.converse(&mut stream, address, message, deadline);
         drop(stream);
-        let level = if matches!(result, Err(Signal)) {
-            Level::Info
-        } else {
-            Level::Debug
-        };
-        log_close(
-            &mut self.log,
-            level,
-            "connection",
-            &Escaped(self.config.id.as_bytes()),
-        );
+        let level = if matches!(result, Err(Signal)) { Level::Info } else { Level::Debug };
+        log_close(&mut self.log, level, "connection", &Escaped(self.config.id.as_bytes()));
         result
     }
 
@@ -178,11 +162,9 @@ impl<'a> Delivery<'a> {
             let (interest, deadline, wait) = match exchange.advance(stream) {
                 Ok(Step::Done) => return Ok(()),
                 Ok(Step::AwaitReadable) => (Interest::Readable, deadline, "no echo"),
-                Ok(Step::AwaitWritable) if exchange.is_connecting() => (
-                    Interest::Writable,
-                    connect_deadline,
-                    "no answer to the connection request",
-                ),
+                Ok(Step::AwaitWritable) if exchange.is_connecting() => {
+                    (Interest::Writable, connect_deadline, "no answer to the connection request")
+                }
                 Ok(Step::AwaitWritable) => (Interest::Writable, deadline, "message not taken"),
                 Err(error @ exchange::Failure::Differs(_)) => {
                     return Err(Failure(format!("{address}: {error}")));
@@ -215,14 +197,7 @@ impl<'a> Delivery<'a> {
 
     /// Closes what is still open, logs each closing at `level`, and gives the log back.
     pub fn close(self, level: Level) -> Log {
-        let Self {
-            config,
-            shutdown,
-            epoll,
-            resolver,
-            mut log,
-            ..
-        } = self;
+        let Self { config, shutdown, epoll, resolver, mut log, .. } = self;
         let id = Escaped(config.id.as_bytes());
         if resolver.map(drop).is_some() {
             log_close(&mut log, level, "resolver", &id);
@@ -236,16 +211,12 @@ impl<'a> Delivery<'a> {
 
     fn announce_end(&mut self) {
         if let Some(signal) = self.shutdown.signal() {
-            self.log.info(format_args!(
-                "action: shutdown | result: in_progress | signal: {signal}"
-            ));
+            self.log
+                .info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
         }
     }
 }
 
 fn log_close(log: &mut Log, level: Level, resource: &str, id: &Escaped<'_>) {
-    log.write(
-        level,
-        format_args!("action: close_{resource} | result: success | client_id: {id}"),
-    );
+    log.write(level, format_args!("action: close_{resource} | result: success | client_id: {id}"));
 }

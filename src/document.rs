@@ -28,10 +28,7 @@ impl fmt::Display for SyntaxError {
 
 impl SyntaxError {
     pub fn new(line: usize, reason: impl Into<String>) -> Self {
-        Self {
-            line,
-            reason: reason.into(),
-        }
+        Self { line, reason: reason.into() }
     }
 }
 
@@ -53,9 +50,7 @@ pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
             return Err(SyntaxError::new(number, reason));
         }
         lines.push((number, line));
-        rest = after
-            .strip_prefix("\r\n")
-            .unwrap_or_else(|| after.get(1..).unwrap_or_default());
+        rest = after.strip_prefix("\r\n").unwrap_or_else(|| after.get(1..).unwrap_or_default());
     }
     Ok(lines)
 }
@@ -65,8 +60,5 @@ pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
 /// mark inside the text and the two noncharacters: not printable by YAML 1.2.2 §5.1.
 fn is_ambiguous(c: char) -> bool {
     c.is_control() && c != '\t'
-        || matches!(
-            c,
-            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

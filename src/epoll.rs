@@ -55,10 +55,7 @@ impl Epoll {
     }
 
     fn control(&self, operation: i32, fd: impl AsFd, token: u64, bits: u32) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: bits,
-            u64: token,
-        };
+        let mut event = libc::epoll_event { events: bits, u64: token };
         let (epoll, fd) = (self.0.as_raw_fd(), fd.as_fd().as_raw_fd());
         // SAFETY: both descriptors are open while borrowed, and the event is live.
         check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) })?;
@@ -85,11 +82,7 @@ impl Epoll {
 /// millisecond before a deadline would be a busy loop.
 fn milliseconds(timeout: Option<Duration>) -> i32 {
     let Some(timeout) = timeout else { return -1 };
-    timeout
-        .as_nanos()
-        .div_ceil(1_000_000)
-        .try_into()
-        .unwrap_or(i32::MAX)
+    timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
 }
 
 /// Room for the events of one wait.
@@ -101,10 +94,7 @@ pub struct Events {
 impl Events {
     /// Room for `capacity` events, at least 1.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            slots: vec![libc::epoll_event { events: 0, u64: 0 }; capacity],
-            ready: 0,
-        }
+        Self { slots: vec![libc::epoll_event { events: 0, u64: 0 }; capacity], ready: 0 }
     }
 
     /// The tokens of the descriptors that are ready.
@@ -128,9 +118,6 @@ mod tests {
         assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
         assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
         assert_eq!(milliseconds(Some(Duration::from_micros(1001))), 2);
-        assert_eq!(
-            milliseconds(Some(Duration::from_secs(3_000_000_000))),
-            i32::MAX
-        );
+        assert_eq!(milliseconds(Some(Duration::from_secs(3_000_000_000))), i32::MAX);
     }
 }

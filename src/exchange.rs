@@ -32,11 +32,7 @@ impl fmt::Display for Failure {
                 write!(f, "the answer ended after {received} of {expected} bytes")
             }
             Self::Differs(bytes) => {
-                write!(
-                    f,
-                    "the answer differs from the message, from here on: {}",
-                    Escaped(bytes)
-                )
+                write!(f, "the answer differs from the message, from here on: {}", Escaped(bytes))
             }
         }
     }
@@ -52,11 +48,7 @@ pub struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     pub fn new(message: &'a [u8]) -> Self {
-        Self {
-            message,
-            sent: 0,
-            received: 0,
-        }
+        Self { message, sent: 0, received: 0 }
     }
 
     /// Not a byte has left yet: on a new connection, the peer has not answered.
@@ -95,11 +87,7 @@ impl<'a> Exchange<'a> {
 
     fn compare(&mut self, answer: &[u8]) -> Result<(), Failure> {
         let expected = &self.message[self.received..];
-        let same = answer
-            .iter()
-            .zip(expected)
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = answer.iter().zip(expected).take_while(|(a, b)| a == b).count();
         if same < answer.len() {
             return Err(Failure::Differs(answer[same..].to_vec()));
         }

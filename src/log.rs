@@ -60,12 +60,7 @@ const KEEP: usize = 64 * 1024;
 impl Log {
     /// A log of the lines at `level` and above.
     pub fn new(level: Level) -> Self {
-        Self {
-            level,
-            lines: String::new(),
-            second: u64::MAX,
-            timestamp: String::new(),
-        }
+        Self { level, lines: String::new(), second: u64::MAX, timestamp: String::new() }
     }
 
     pub fn debug(&mut self, line: Arguments<'_>) {
@@ -94,9 +89,7 @@ impl Log {
     }
 
     fn tick(&mut self) {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if now != self.second {
             self.second = now;
             let t = local_time(now as i64);
@@ -114,9 +107,7 @@ impl Log {
             return;
         }
         let mut stdout = io::stdout().lock();
-        let _ = stdout
-            .write_all(self.lines.as_bytes())
-            .and_then(|()| stdout.flush());
+        let _ = stdout.write_all(self.lines.as_bytes()).and_then(|()| stdout.flush());
         self.lines.clear();
         self.lines.shrink_to(KEEP);
     }
@@ -190,10 +181,7 @@ mod tests {
     fn escapes() {
         let table: [(&[u8], &str); 12] = [
             (b"", ""),
-            (
-                "[CLIENT 1] Message N°1".as_bytes(),
-                "[CLIENT 1] Message N°1",
-            ),
+            ("[CLIENT 1] Message N°1".as_bytes(), "[CLIENT 1] Message N°1"),
             (b"a\nb\r\n", "a\\nb\\r\\n"),
             (b"tab\there", "tab\\there"),
             (b"x | result: fail", "x \\x7c result: fail"),
@@ -202,10 +190,7 @@ mod tests {
             (b"\0\x7f", "\\x00\\x7f"),
             (b"\xff\xfe", "\\xff\\xfe"),
             (b"caf\xc3", "caf\\xc3"),
-            (
-                "\u{85}\u{2028}\u{202e}".as_bytes(),
-                "\\u{85}\\u{2028}\\u{202e}",
-            ),
+            ("\u{85}\u{2028}\u{202e}".as_bytes(), "\\u{85}\\u{2028}\\u{202e}"),
             ("日本語 🙂".as_bytes(), "日本語 🙂"),
         ];
         for (bytes, expected) in table {

@@ -28,25 +28,16 @@ impl Resolver {
         let (answered, answers) = mpsc::channel();
         let (wake, mut waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
-        thread::Builder::new()
-            .name("resolver".to_owned())
-            .spawn(move || {
-                while asked.recv().is_ok() {
-                    let answer = (host.as_str(), port)
-                        .to_socket_addrs()
-                        .map(Iterator::collect);
-                    // Both fail only when the other side has ended, and then so does this one.
-                    if answered.send(answer).is_err() || waker.write_all(&[0]).is_err() {
-                        break;
-                    }
+        thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+            while asked.recv().is_ok() {
+                let answer = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+                // Both fail only when the other side has ended, and then so does this one.
+                if answered.send(answer).is_err() || waker.write_all(&[0]).is_err() {
+                    break;
                 }
-            })?;
-        Ok(Self {
-            questions,
-            answers,
-            wake,
-            pending: false,
-        })
+            }
+        })?;
+        Ok(Self { questions, answers, wake, pending: false })
     }
 
     /// Asks for the name's addresses of this moment. A question that is still open is not repeated.
@@ -62,10 +53,7 @@ impl Resolver {
         self.pending = false;
         let addresses = self.answers.recv().map_err(|_| ErrorKind::BrokenPipe)??;
         if addresses.is_empty() {
-            return Err(io::Error::new(
-                ErrorKind::NotFound,
-                "the name has no address",
-            ));
+            return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         }
         Ok(addresses)
     }

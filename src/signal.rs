@@ -110,10 +110,7 @@ extern "C" fn on_signal(signal: libc::c_int) {
 }
 
 fn monotonic_milliseconds() -> i64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the pointer is to a live timespec; this clock is always there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000

@@ -30,10 +30,7 @@ pub fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     // SAFETY: all zeroes is a valid sockaddr_storage, and accept4 leaves it so or fills it.
     let address = unsafe { address.assume_init() };
     // SAFETY: accept4 has just opened the descriptor, and nobody else owns it.
-    Ok((
-        TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) }),
-        ip(&address),
-    ))
+    Ok((TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) }), ip(&address)))
 }
 
 /// An IPv4 peer of an IPv6 listener is shown as the IPv4 address that it is.
@@ -52,11 +49,7 @@ fn ip(address: &libc::sockaddr_storage) -> IpAddr {
 
 /// Begins to connect, without waiting: a write tells the outcome (`WouldBlock` until there is one).
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: takes no pointers.
     let fd = check(unsafe { libc::socket(family, kind, 0) })?;
@@ -74,9 +67,7 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
             let address = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from(*address.ip()).to_be(),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
                 sin_zero: [0; 8],
             };
             let length = size_of_val(&address) as libc::socklen_t;
@@ -88,9 +79,7 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: address.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: address.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: address.scope_id(),
             };
             let length = size_of_val(&address) as libc::socklen_t;
@@ -106,24 +95,9 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
 pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
     let seconds = i32::from(seconds);
     set_option(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE, &1)?;
-    set_option(
-        stream.as_raw_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_KEEPIDLE,
-        &1,
-    )?;
-    set_option(
-        stream.as_raw_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_KEEPINTVL,
-        &1,
-    )?;
-    set_option(
-        stream.as_raw_fd(),
-        libc::IPPROTO_TCP,
-        libc::TCP_USER_TIMEOUT,
-        &(seconds * 1000),
-    )
+    set_option(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, &1)?;
+    set_option(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, &1)?;
+    set_option(stream.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, &(seconds * 1000))
 }
 
 /// From now on new connections find nobody, while those whose handshake has begun can still be
@@ -141,32 +115,16 @@ pub fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
         instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
         instruction(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
     ];
-    let filter = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_mut_ptr(),
-    };
-    set_option(
-        listener.as_raw_fd(),
-        libc::SOL_SOCKET,
-        libc::SO_ATTACH_FILTER,
-        &filter,
-    )
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    set_option(listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
 }
 
 fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
-    libc::sock_filter {
-        code: code as u16,
-        jt,
-        jf,
-        k,
-    }
+    libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
 fn set_option<T>(fd: RawFd, level: i32, name: i32, value: &T) -> io::Result<()> {
-    let (pointer, length) = (
-        (&raw const *value).cast(),
-        size_of::<T>() as libc::socklen_t,
-    );
+    let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
     // SAFETY: the pointer and the length describe a live T; the callers give the T the option wants.
     check(unsafe { libc::setsockopt(fd, level, name, pointer, length) })?;
     Ok(())

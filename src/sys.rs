@@ -6,11 +6,7 @@ use std::mem::MaybeUninit;
 
 /// Turns the C convention, -1 and `errno`, into a `Result`.
 pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// A calendar date and time of day; month and day count from 1.
@@ -45,10 +41,7 @@ pub fn local_time(seconds: i64) -> LocalTime {
 /// Raises the soft limit on open descriptors to the hard one, the most a process may take without
 /// privilege (getrlimit(2)). The soft default of 1024 is there for programs that use select(2).
 pub fn raise_descriptor_limit() -> io::Result<()> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) })?;
     limit.rlim_cur = limit.rlim_max;

@@ -46,16 +46,8 @@ pub struct Table<T> {
 
 impl<T> Table<T> {
     pub fn new() -> Self {
-        let empty = List {
-            first: NONE,
-            last: NONE,
-        };
-        Self {
-            slots: Vec::new(),
-            free: NONE,
-            lists: [empty; 2],
-            len: 0,
-        }
+        let empty = List { first: NONE, last: NONE };
+        Self { slots: Vec::new(), free: NONE, lists: [empty; 2], len: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -67,13 +59,7 @@ impl<T> Table<T> {
     }
 
     pub fn insert(&mut self, value: T, class: Class, deadline: Instant) -> usize {
-        let slot = Slot {
-            value: Some(value),
-            deadline,
-            class,
-            previous: NONE,
-            next: NONE,
-        };
+        let slot = Slot { value: Some(value), deadline, class, previous: NONE, next: NONE };
         let index = self.free;
         let index = if index == NONE {
             self.slots.push(slot);
@@ -134,12 +120,7 @@ impl<T> Table<T> {
     }
 
     fn unlink(&mut self, index: usize) {
-        let Slot {
-            previous,
-            next,
-            class,
-            ..
-        } = self.slots[index];
+        let Slot { previous, next, class, .. } = self.slots[index];
         let list = &mut self.lists[class as usize];
         match previous {
             NONE => list.first = next,
@@ -179,11 +160,7 @@ mod tests {
         assert_eq!(table.remove(c), Some("c"));
         assert_eq!(table.first(Serving), None);
         assert_eq!(table.len(), 1);
-        assert_eq!(
-            table.insert("d", Serving, at(4)),
-            c,
-            "a freed slot is used again"
-        );
+        assert_eq!(table.insert("d", Serving, at(4)), c, "a freed slot is used again");
         assert_eq!(table.insert("e", Serving, at(5)), b);
         assert_eq!(table.indices().len(), 3);
         assert_eq!(table.get_mut(a), Some(&mut "a"));
@@ -197,9 +174,7 @@ mod tests {
         let mut model: Vec<(usize, u64)> = Vec::new();
         let mut random = 1u64;
         for step in 0..10_000 {
-            random = random
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let pick = (random >> 33) as usize;
             let deadline = start + Duration::from_millis(step);
             if pick % 3 != 0 || model.is_empty() {
@@ -213,17 +188,11 @@ mod tests {
                 table.reschedule(entry.0, Serving, deadline);
                 model.push(entry);
             }
-            assert_eq!(
-                table.first(Serving).map(|(index, _)| index),
-                model.first().map(|e| e.0)
-            );
+            assert_eq!(table.first(Serving).map(|(index, _)| index), model.first().map(|e| e.0));
             assert_eq!(table.len(), model.len());
         }
         while let Some((index, _)) = table.first(Serving) {
-            assert_eq!(
-                (index, table.remove(index)),
-                (model[0].0, Some(model.remove(0).1))
-            );
+            assert_eq!((index, table.remove(index)), (model[0].0, Some(model.remove(0).1)));
         }
         assert!(table.is_empty() && model.is_empty());
     }

@@ -1,6 +1,7 @@
 //! One event loop of the server: its own epoll instance, its own connections, a listener that it
 //! shares with the other workers.
 
+mod accept;
 mod drain;
 mod serve;
 
@@ -15,7 +16,6 @@ use crate::connection::{Connection, Failure, Step};
 use crate::duration::GoDuration;
 use crate::epoll::{Epoll, Events, Interest};
 use crate::log::{Escaped, Level, Log};
-use crate::socket;
 use crate::table::{Class, Table};
 use drain::Drain;
 use serve::Shared;
@@ -25,14 +25,10 @@ const SHUTDOWN: u64 = u64::MAX - 1;
 
 /// Events of one turn.
 const EVENTS: usize = 256;
-/// Connections accepted in one turn, before those that are open get theirs.
-const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// How long a peer may leave its side open once it has its echo.
 const LINGER: Duration = Duration::from_secs(2);
-/// When to try again to accept after descriptors or memory ran out, at the latest.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection, and what epoll has been told of it.
 struct Peer {
@@ -79,9 +75,7 @@ impl<'a> Worker<'a> {
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.listener.is_some() || !self.peers.is_empty() {
-            let timeout = self
-                .deadline()
-                .map(|at| at.saturating_duration_since(self.now));
+            let timeout = self.deadline().map(|at| at.saturating_duration_since(self.now));
             self.epoll.wait(&mut events, timeout)?;
             self.now = Instant::now();
             if events.contain(SHUTDOWN) {
@@ -100,8 +94,7 @@ impl<'a> Worker<'a> {
             self.log.flush();
         }
         drop(self.epoll);
-        self.log
-            .info(format_args!("action: close_epoll | result: success"));
+        self.log.info(format_args!("action: close_epoll | result: success"));
         self.log.flush();
         Ok(())
     }
@@ -110,92 +103,13 @@ impl<'a> Worker<'a> {
     fn deadline(&self) -> Option<Instant> {
         let due = |class| self.peers.first(class).map(|(_, at)| at);
         let sweep = self.drain.as_ref().map(|drain| drain.next);
-        [
-            due(Class::Serving),
-            due(Class::Lingering),
-            self.resume,
-            sweep,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    fn accept(&mut self) {
-        for _ in 0..ACCEPTS {
-            match self.listener.as_deref().map(socket::accept) {
-                None => return,
-                Some(Ok((stream, ip))) => self.admit(stream, ip),
-                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.shared.set_exhausted(false);
-                    return;
-                }
-                Some(Err(error)) if is_exhaustion(&error) => return self.pause(&error),
-                // That one connection is lost already: accept(2) passes on its network errors.
-                Some(Err(error)) => self.log.error(format_args!(
-                    "action: accept_connections | result: fail | error: {error}"
-                )),
-            }
-        }
-    }
-
-    fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
-        self.log.info(format_args!(
-            "action: accept_connections | result: success | ip: {ip}"
-        ));
-        let peer = Peer {
-            stream,
-            ip,
-            connection: Connection::new(),
-            interest: None,
-        };
-        let deadline = self.now + self.shared.config.timeout;
-        let index = self.peers.insert(peer, Class::Serving, deadline);
-        self.advance(index);
-        self.log.info(format_args!(
-            "action: accept_connections | result: in_progress"
-        ));
-    }
-
-    /// Leaves the listener alone for a while: it stays readable, and a level-triggered loop that
-    /// goes on asking for it would spin.
-    fn pause(&mut self, error: &io::Error) {
-        if !self.shared.set_exhausted(true) {
-            self.log.warning(format_args!(
-                "action: accept_connections | result: fail | error: {error}, waiting until it can resume"
-            ));
-        }
-        if self.resume.is_none() {
-            self.resume = Some(self.now + PAUSE);
-            if let Some(listener) = self.listener.as_deref() {
-                // It can only fail for want of what it gives back.
-                let _ = self.epoll.delete(listener);
-            }
-        }
-    }
-
-    fn resume(&mut self) {
-        if self.resume.is_none_or(|at| at > self.now) {
-            return;
-        }
-        self.resume = None;
-        if let Some(listener) = self.listener.as_deref() {
-            if let Err(error) = self.epoll.add(listener, LISTENER, Interest::Exclusive) {
-                self.pause(&error);
-            }
-        }
+        [due(Class::Serving), due(Class::Lingering), self.resume, sweep].into_iter().flatten().min()
     }
 
     /// Lets a connection go on as far as it can without waiting.
     fn advance(&mut self, index: usize) {
         // Gone, when an earlier event of this turn has closed it.
-        let Some(Peer {
-            stream,
-            ip,
-            connection,
-            ..
-        }) = self.peers.get_mut(index)
-        else {
+        let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else {
             return;
         };
         let (log, limit) = (&mut self.log, self.shared.config.message_limit);
@@ -249,8 +163,7 @@ impl<'a> Worker<'a> {
         if peer.stream.shutdown(Half::Write).is_err() {
             return self.close(index);
         }
-        self.peers
-            .reschedule(index, Class::Lingering, self.now + LINGER);
+        self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
         self.watch(index, Interest::Readable);
     }
 
@@ -279,11 +192,7 @@ impl<'a> Worker<'a> {
             return;
         };
         drop(peer.stream);
-        let level = if self.drain.is_some() {
-            Level::Info
-        } else {
-            Level::Debug
-        };
+        let level = if self.drain.is_some() { Level::Info } else { Level::Debug };
         let ip = peer.ip;
         let line = format_args!("action: close_connection | result: success | ip: {ip}");
         self.log.write(level, line);
@@ -292,12 +201,4 @@ impl<'a> Worker<'a> {
             self.resume = Some(self.now);
         }
     }
-}
-
-/// Out of descriptors or of memory for a socket: accept(2).
-fn is_exhaustion(error: &io::Error) -> bool {
-    let code = error.raw_os_error();
-    code.is_some_and(|code| {
-        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code)
-    })
 }

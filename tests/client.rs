@@ -33,9 +33,7 @@ where
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
             let mut message = Vec::new();
-            BufReader::new(&stream)
-                .read_until(b'\n', &mut message)
-                .unwrap();
+            BufReader::new(&stream).read_until(b'\n', &mut message).unwrap();
             answer(number, &message, &mut stream);
         }
     });
@@ -82,9 +80,7 @@ fn an_empty_loop_finishes() {
 fn an_echo_in_pieces_is_whole() {
     let (address, server) = play(1, |_, message, stream| {
         stream.set_nodelay(true).unwrap();
-        message
-            .iter()
-            .for_each(|byte| stream.write_all(&[*byte]).unwrap());
+        message.iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
     });
     assert!(start(&address, "1", &[]).wait().status.success());
     server.join().unwrap();
@@ -95,16 +91,12 @@ fn another_answer_is_a_failure() {
     let answers: [(fn(&[u8]) -> Vec<u8>, &str); 4] = [
         (|_| b"[CLIENT 1] Message N\xc2\xb02\n".to_vec(), "2\\n"),
         (|message| [message, b"\n"].concat(), "\\n"),
-        (
-            |message| [b" ", message].concat(),
-            " [CLIENT 1] Message N°1\\n",
-        ),
+        (|message| [b" ", message].concat(), " [CLIENT 1] Message N°1\\n"),
         (|_| b"a | b\xff".to_vec(), "a \\x7c b\\xff"),
     ];
     for (answer, difference) in answers {
-        let (address, server) = play(1, move |_, message, stream| {
-            stream.write_all(&answer(message)).unwrap()
-        });
+        let (address, server) =
+            play(1, move |_, message, stream| stream.write_all(&answer(message)).unwrap());
         let ended = start(&address, "5", &[]).wait();
         server.join().unwrap();
         assert_eq!(ended.status.code(), Some(1));
@@ -127,11 +119,7 @@ fn an_answer_cut_short_is_tried_again() {
     let ended = start(&address, "1", &[]).wait();
     server.join().unwrap();
     assert!(ended.status.success(), "{ended:?}");
-    let retries: Vec<_> = ended
-        .lines
-        .iter()
-        .filter(|line| line.contains("WARNING"))
-        .collect();
+    let retries: Vec<_> = ended.lines.iter().filter(|line| line.contains("WARNING")).collect();
     assert_eq!(
         untimed(retries[0]),
         format!(
@@ -156,10 +144,7 @@ fn nobody_there_is_a_failure_in_time() {
     let ended = start(&address, "1", &[("CLI_SERVER_TIMEOUT", "400ms")]).wait();
     assert!(begin.elapsed() >= Duration::from_millis(400));
     assert_eq!(ended.status.code(), Some(1));
-    assert!(
-        ended.count("action: connect | result: in_progress") >= 2,
-        "{ended:?}"
-    );
+    assert!(ended.count("action: connect | result: in_progress") >= 2, "{ended:?}");
     assert_eq!(
         untimed(ended.lines.last().unwrap()),
         format!(
@@ -189,17 +174,10 @@ fn assert_graceful_end(client: Program, closings: &[&str]) {
     let begin = Instant::now();
     client.terminate();
     let ended = client.wait();
-    assert!(
-        begin.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert!(ended.status.success(), "{ended:?}");
     let lines: Vec<_> = ended.lines.iter().map(|line| untimed(line)).collect();
-    let shutdown = lines
-        .iter()
-        .position(|line| line.contains("action: shutdown"))
-        .unwrap();
+    let shutdown = lines.iter().position(|line| line.contains("action: shutdown")).unwrap();
     assert_eq!(
         lines[shutdown],
         "INFO     action: shutdown | result: in_progress | signal: SIGTERM"
@@ -212,20 +190,13 @@ fn assert_graceful_end(client: Program, closings: &[&str]) {
         })
         .collect();
     assert_eq!(closed, expected);
-    assert_eq!(
-        lines.last(),
-        Some(&"INFO     action: shutdown | result: success")
-    );
+    assert_eq!(lines.last(), Some(&"INFO     action: shutdown | result: success"));
 }
 
 #[test]
 fn ends_while_it_sleeps() {
     let server = Server::start(&[]);
-    let client = start(
-        &server.address.to_string(),
-        "2",
-        &[("CLI_LOOP_PERIOD", "1h")],
-    );
+    let client = start(&server.address.to_string(), "2", &[("CLI_LOOP_PERIOD", "1h")]);
     client.wait_for("receive_message | result: success");
     assert_graceful_end(client, &["epoll", "eventfd"]);
 }
@@ -257,8 +228,5 @@ fn help_version_and_bad_usage() {
     assert_eq!(run("--version").lines, ["client 0.1.0"]);
     let ended = run("--verbose");
     assert_eq!(ended.status.code(), Some(2));
-    assert_eq!(
-        ended.stderr,
-        "\"--verbose\": unknown argument, see --help\n"
-    );
+    assert_eq!(ended.stderr, "\"--verbose\": unknown argument, see --help\n");
 }

@@ -48,11 +48,7 @@ impl Read for Script {
 
 impl Write for Script {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = if self.room.is_empty() {
-            usize::MAX
-        } else {
-            self.room.remove(0)
-        };
+        let room = if self.room.is_empty() { usize::MAX } else { self.room.remove(0) };
         if room == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -80,11 +76,8 @@ const LIMIT: usize = 64;
 
 /// Advances a connection until it ends, fails, or waits with the script at its end.
 fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
-    let mut stream = Script {
-        arrivals: arrivals.to_vec().into(),
-        sent: Vec::new(),
-        room: room.to_vec(),
-    };
+    let mut stream =
+        Script { arrivals: arrivals.to_vec().into(), sent: Vec::new(), room: room.to_vec() };
     let (mut connection, mut scratch) = (Connection::new(), vec![0; scratch]);
     let (mut received, mut echoed) = (Vec::new(), false);
     let end = loop {
@@ -101,12 +94,7 @@ fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
             Err(failure) => break Err(failure.to_string()),
         }
     };
-    Outcome {
-        sent: stream.sent,
-        received,
-        echoed,
-        end,
-    }
+    Outcome { sent: stream.sent, received, echoed, end }
 }
 
 /// A message that is echoed whole and reported once; the peer then ends its side.
@@ -118,11 +106,7 @@ fn assert_echo(arrivals: &[Arrival], room: &[usize], message: &[u8]) {
         end: Ok(Step::Ended),
     };
     for scratch in [1, 2, 7, 1000] {
-        assert_eq!(
-            run(arrivals, room, scratch),
-            expected,
-            "scratch of {scratch} bytes"
-        );
+        assert_eq!(run(arrivals, room, scratch), expected, "scratch of {scratch} bytes");
     }
 }
 
@@ -163,40 +147,23 @@ fn short_writes() {
 
 #[test]
 fn what_follows_the_newline_is_dropped() {
-    assert_echo(
-        &[bytes(b"one\ntwo\n"), bytes(b"three"), Nothing, End],
-        &[],
-        b"one\n",
-    );
+    assert_echo(&[bytes(b"one\ntwo\n"), bytes(b"three"), Nothing, End], &[], b"one\n");
     assert_echo(&[bytes(b"o"), bytes(b"ne\ntwo\n"), End], &[2, 0], b"one\n");
 }
 
 #[test]
 fn any_bytes() {
-    let all: Vec<u8> = (0..LIMIT as u8 - 1)
-        .map(|n| n.wrapping_mul(37) | 0x80)
-        .chain([b'\n'])
-        .collect();
+    let all: Vec<u8> =
+        (0..LIMIT as u8 - 1).map(|n| n.wrapping_mul(37) | 0x80).chain([b'\n']).collect();
     assert_echo(&[Bytes(all.clone()), End], &[], &all);
 }
 
 #[test]
 fn lingers_until_the_peer_ends() {
-    let outcome = run(
-        &[bytes(b"hello\n"), Nothing, bytes(b"more"), Nothing],
-        &[],
-        1000,
-    );
-    assert_eq!(
-        (outcome.echoed, outcome.end),
-        (true, Ok(Step::AwaitReadable))
-    );
+    let outcome = run(&[bytes(b"hello\n"), Nothing, bytes(b"more"), Nothing], &[], 1000);
+    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Step::AwaitReadable)));
     let outcome = run(&[bytes(b"hello\n"), Reset], &[], 1000);
-    assert_eq!(
-        (outcome.echoed, outcome.end),
-        (true, Ok(Step::Ended)),
-        "a reset is an end too"
-    );
+    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Step::Ended)), "a reset is an end too");
 }
 
 #[test]
@@ -210,10 +177,7 @@ fn as_long_as_the_limit() {
 fn over_the_limit() {
     for scratch in [1, 7, 1000] {
         let outcome = run(&[Bytes(vec![b'x'; LIMIT + 1]), Nothing], &[], scratch);
-        assert_eq!(
-            outcome.end,
-            Err("the message is longer than 64 bytes".to_owned())
-        );
+        assert_eq!(outcome.end, Err("the message is longer than 64 bytes".to_owned()));
         assert_eq!((outcome.sent.len(), outcome.received.len()), (0, 0));
     }
     let longer = [vec![b'x'; LIMIT], vec![b'\n']].concat();
@@ -224,11 +188,7 @@ fn over_the_limit() {
 #[test]
 fn over_the_limit_lingers() {
     let arrivals = VecDeque::from([Bytes(vec![b'x'; LIMIT + 1]), bytes(b"more\n"), End]);
-    let mut stream = Script {
-        arrivals,
-        sent: Vec::new(),
-        room: Vec::new(),
-    };
+    let mut stream = Script { arrivals, sent: Vec::new(), room: Vec::new() };
     let (mut connection, mut scratch) = (Connection::new(), vec![0; 1000]);
     let mut advance = || connection.advance(&mut stream, &mut scratch, LIMIT, |_| ());
     assert!(matches!(advance(), Err(Failure::TooLong(LIMIT))));
@@ -240,10 +200,7 @@ fn over_the_limit_lingers() {
 #[test]
 fn ended_before_a_byte() {
     let outcome = run(&[Nothing, End], &[], 1000);
-    assert_eq!(
-        outcome.end,
-        Err("the peer closed before it sent a byte".to_owned())
-    );
+    assert_eq!(outcome.end, Err("the peer closed before it sent a byte".to_owned()));
     assert!(outcome.received.is_empty());
 }
 
@@ -258,17 +215,11 @@ fn reset_anywhere() {
 
 #[test]
 fn silent_until_a_byte_comes() {
-    let mut stream = Script {
-        arrivals: [bytes(b"h")].into(),
-        sent: Vec::new(),
-        room: Vec::new(),
-    };
+    let mut stream = Script { arrivals: [bytes(b"h")].into(), sent: Vec::new(), room: Vec::new() };
     let mut connection = Connection::new();
     assert!(connection.is_silent());
     assert_eq!(connection.to_string(), "no byte received");
-    connection
-        .advance(&mut stream, &mut [0; 8], LIMIT, |_| ())
-        .unwrap();
+    connection.advance(&mut stream, &mut [0; 8], LIMIT, |_| ()).unwrap();
     assert!(!connection.is_silent());
     assert_eq!(connection.to_string(), "no newline in 1 bytes received");
 }

@@ -33,50 +33,26 @@ fn logs_a_message_as_the_original_does() {
             "INFO     action: config | result: success | port: {port} | listen_backlog: 7 | logging_level: info"
         )
     );
-    assert_eq!(
-        lines[1],
-        "INFO     action: accept_connections | result: in_progress"
-    );
-    assert_eq!(
-        lines[2],
-        "INFO     action: accept_connections | result: success | ip: 127.0.0.1"
-    );
+    assert_eq!(lines[1], "INFO     action: accept_connections | result: in_progress");
+    assert_eq!(lines[2], "INFO     action: accept_connections | result: success | ip: 127.0.0.1");
     // Whether the message is there when the connection is accepted is the kernel's affair.
     lines[3..5].sort();
-    assert_eq!(
-        lines[3],
-        "INFO     action: accept_connections | result: in_progress"
-    );
+    assert_eq!(lines[3], "INFO     action: accept_connections | result: in_progress");
     assert_eq!(
         lines[4],
         "INFO     action: receive_message | result: success | ip: 127.0.0.1 | msg: [CLIENT 1] Message N°1"
     );
-    assert_eq!(
-        lines[5],
-        "INFO     action: shutdown | result: in_progress | signal: SIGTERM"
-    );
-    assert_eq!(
-        lines.last(),
-        Some(&"INFO     action: shutdown | result: success")
-    );
+    assert_eq!(lines[5], "INFO     action: shutdown | result: in_progress | signal: SIGTERM");
+    assert_eq!(lines.last(), Some(&"INFO     action: shutdown | result: success"));
 }
 
 #[test]
 fn echoes_any_bytes() {
     let server = Server::start(&[]);
-    let all: Vec<u8> = (0..=255)
-        .filter(|&byte| byte != b'\n')
-        .chain([b'\n'])
-        .collect();
+    let all: Vec<u8> = (0..=255).filter(|&byte| byte != b'\n').chain([b'\n']).collect();
     let long = [vec![0xff; 60_000], vec![b'\n']].concat();
-    for message in [
-        &b"\n"[..],
-        b"hello\n",
-        b"  blanks \t\r\n",
-        "ñandú °\n".as_bytes(),
-        &all,
-        &long,
-    ] {
+    for message in [&b"\n"[..], b"hello\n", b"  blanks \t\r\n", "ñandú °\n".as_bytes(), &all, &long]
+    {
         assert_eq!(server.exchange(message), message);
     }
 }
@@ -149,10 +125,7 @@ fn a_connection_has_one_deadline() {
     lines.sort();
     let error = "ERROR    action: receive_message | result: fail | ip: 127.0.0.1 | error: timed out after 300ms: ";
     assert_eq!(untimed(&lines[0]), format!("{error}no byte received"));
-    assert_eq!(
-        untimed(&lines[1]),
-        format!("{error}no newline in 4 bytes received")
-    );
+    assert_eq!(untimed(&lines[1]), format!("{error}no newline in 4 bytes received"));
 }
 
 #[test]
@@ -163,16 +136,10 @@ fn ends_at_once_on_either_signal() {
         let ended = server.program.wait();
         assert!(ended.status.success(), "{ended:?}");
         assert_eq!(
-            ended.count(&format!(
-                "action: shutdown | result: in_progress | signal: {name}"
-            )),
+            ended.count(&format!("action: shutdown | result: in_progress | signal: {name}")),
             1
         );
-        for (line, count) in [
-            ("close_listener", 1),
-            ("close_epoll", 3),
-            ("close_eventfd", 1),
-        ] {
+        for (line, count) in [("close_listener", 1), ("close_epoll", 3), ("close_eventfd", 1)] {
             assert_eq!(ended.count(line), count, "{line} in {:#?}", ended.lines);
         }
         assert_eq!(ended.stderr, "");
@@ -185,14 +152,8 @@ fn a_silent_peer_does_not_delay_the_end() {
     let mut silent = server.connect();
     server.program.wait_for("result: success | ip: ");
     let (ended, took) = server.program.stop();
-    assert!(
-        ended.status.success() && took < Duration::from_secs(5),
-        "{took:?} {ended:?}"
-    );
-    assert_eq!(
-        ended.count("action: close_connection | result: success | ip: 127.0.0.1"),
-        1
-    );
+    assert!(ended.status.success() && took < Duration::from_secs(5), "{took:?} {ended:?}");
+    assert_eq!(ended.count("action: close_connection | result: success | ip: 127.0.0.1"), 1);
     assert_eq!(read_to_end(&mut silent), b"");
 }
 
@@ -217,10 +178,7 @@ fn the_drain_timeout_ends_a_half_received_message() {
     stream.write_all(b"half").unwrap();
     server.program.wait_for("result: success | ip: ");
     let (ended, took) = server.program.stop();
-    assert!(
-        ended.status.success() && took >= Duration::from_millis(200),
-        "{took:?} {ended:?}"
-    );
+    assert!(ended.status.success() && took >= Duration::from_millis(200), "{took:?} {ended:?}");
     assert_eq!(read_to_end(&mut stream), b"");
 }
 
@@ -272,15 +230,11 @@ fn listens_on_ipv6_and_shows_ipv4_peers_as_such() {
 
 #[test]
 fn help_and_version_go_to_stdout() {
-    for (argument, first) in [
-        ("--help", "usage: server [--config PATH]"),
-        ("--version", "server 0.1.0"),
-    ] {
+    for (argument, first) in
+        [("--help", "usage: server [--config PATH]"), ("--version", "server 0.1.0")]
+    {
         let ended = Program::spawn(command(SERVER, &[]).arg(argument)).wait();
-        assert!(
-            ended.status.success() && ended.stderr.is_empty(),
-            "{ended:?}"
-        );
+        assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
         assert_eq!(ended.lines[0], first);
     }
 }
@@ -288,20 +242,13 @@ fn help_and_version_go_to_stdout() {
 #[test]
 fn bad_usage_is_named() {
     for (arguments, error) in [
-        (
-            &["--port"][..],
-            "\"--port\": unknown argument, see --help\n",
-        ),
+        (&["--port"][..], "\"--port\": unknown argument, see --help\n"),
         (&["extra"], "\"extra\": unknown argument, see --help\n"),
         (&["--config"], "--config: a path must follow\n"),
         (&["--config", ""], "--config: a path must follow\n"),
     ] {
         let ended = Program::spawn(command(SERVER, &REQUIRED).args(arguments)).wait();
-        assert_eq!(
-            (ended.status.code(), ended.stderr.as_str()),
-            (Some(2), error),
-            "{arguments:?}"
-        );
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(2), error), "{arguments:?}");
         assert!(ended.lines.is_empty());
     }
 }

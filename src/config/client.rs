@@ -6,30 +6,12 @@ use std::time::Duration;
 use super::{ConfigError, Key, LevelSetting, Lookup, Settings, duration, level};
 use crate::yaml;
 
-const ID: Key = Key {
-    file: "id",
-    variable: "CLI_ID",
-};
-const ADDRESS: Key = Key {
-    file: "server.address",
-    variable: "CLI_SERVER_ADDRESS",
-};
-const TIMEOUT: Key = Key {
-    file: "server.timeout",
-    variable: "CLI_SERVER_TIMEOUT",
-};
-const AMOUNT: Key = Key {
-    file: "loop.amount",
-    variable: "CLI_LOOP_AMOUNT",
-};
-const PERIOD: Key = Key {
-    file: "loop.period",
-    variable: "CLI_LOOP_PERIOD",
-};
-const LEVEL: Key = Key {
-    file: "log.level",
-    variable: "CLI_LOG_LEVEL",
-};
+const ID: Key = Key { file: "id", variable: "CLI_ID" };
+const ADDRESS: Key = Key { file: "server.address", variable: "CLI_SERVER_ADDRESS" };
+const TIMEOUT: Key = Key { file: "server.timeout", variable: "CLI_SERVER_TIMEOUT" };
+const AMOUNT: Key = Key { file: "loop.amount", variable: "CLI_LOOP_AMOUNT" };
+const PERIOD: Key = Key { file: "loop.period", variable: "CLI_LOOP_PERIOD" };
+const LEVEL: Key = Key { file: "log.level", variable: "CLI_LOG_LEVEL" };
 const ALL: [Key; 6] = [ID, ADDRESS, TIMEOUT, AMOUNT, PERIOD, LEVEL];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +59,7 @@ impl ClientConfig {
 fn id(text: &str) -> Result<String, String> {
     let fits = (1..=64).contains(&text.chars().count());
     if !fits || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!(
-            "{text:?} is not 1 to 64 printable characters without a blank"
-        ));
+        return Err(format!("{text:?} is not 1 to 64 printable characters without a blank"));
     }
     Ok(text.to_owned())
 }
@@ -98,9 +78,7 @@ fn address(text: &str) -> Result<Address, String> {
     let Some(port) = super::number(port, 1, 65535).ok() else {
         return fail("the port is not a number from 1 to 65535");
     };
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if bare.is_none() && host.contains(':') {
         return fail("an IPv6 address needs brackets, as in [::1]:12345");
     }
@@ -108,9 +86,5 @@ fn address(text: &str) -> Result<Address, String> {
     if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return fail("no host");
     }
-    Ok(Address {
-        host,
-        port: port as u16,
-        written: text.to_owned(),
-    })
+    Ok(Address { host, port: port as u16, written: text.to_owned() })
 }

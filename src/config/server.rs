@@ -16,16 +16,8 @@ const WORKERS: Key = Key::same("SERVER_WORKERS");
 const MESSAGE_LIMIT: Key = Key::same("SERVER_MESSAGE_LIMIT");
 const TIMEOUT: Key = Key::same("SERVER_TIMEOUT");
 const DRAIN_TIMEOUT: Key = Key::same("SERVER_DRAIN_TIMEOUT");
-const ALL: [Key; 8] = [
-    PORT,
-    LISTEN_BACKLOG,
-    LOGGING_LEVEL,
-    BIND,
-    WORKERS,
-    MESSAGE_LIMIT,
-    TIMEOUT,
-    DRAIN_TIMEOUT,
-];
+const ALL: [Key; 8] =
+    [PORT, LISTEN_BACKLOG, LOGGING_LEVEL, BIND, WORKERS, MESSAGE_LIMIT, TIMEOUT, DRAIN_TIMEOUT];
 
 const MAX_WORKERS: u32 = 256;
 const MAX_MESSAGE_LIMIT: u32 = 1 << 30;
@@ -54,18 +46,14 @@ impl ServerConfig {
     pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let settings = Settings::read(path, ini::parse, lookup)?;
         let or = |key, default, from, to| {
-            Ok(settings
-                .get(key, |text| number(text, from, to))?
-                .unwrap_or(default))
+            Ok(settings.get(key, |text| number(text, from, to))?.unwrap_or(default))
         };
         Ok(Self {
             port: settings.required(PORT, |text| number(text, 0, 65535))? as u16,
             listen_backlog: settings.required(LISTEN_BACKLOG, |text| number(text, 1, 65535))?
                 as u16,
             logging_level: settings.required(LOGGING_LEVEL, level)?,
-            bind: settings
-                .get(BIND, address)?
-                .unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+            bind: settings.get(BIND, address)?.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
             workers: or(WORKERS, processors(), 1, MAX_WORKERS)? as usize,
             message_limit: or(MESSAGE_LIMIT, 65536, 1, MAX_MESSAGE_LIMIT)? as usize,
             timeout: settings
@@ -85,6 +73,5 @@ fn processors() -> u32 {
 }
 
 fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
+    text.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
 }

@@ -33,23 +33,14 @@ impl Worker<'_> {
         }
         let half_received = self.now + self.shared.config.drain_timeout;
         let silent = half_received.min(self.now + GRACE);
-        self.drain = Some(Drain {
-            silent,
-            half_received,
-            next: silent,
-        });
+        self.drain = Some(Drain { silent, half_received, next: silent });
         self.arm();
         Ok(())
     }
 
     /// Closes what is due, once the end has begun. O(n), but only then.
     pub(super) fn sweep(&mut self) {
-        let Some(Drain {
-            silent,
-            half_received,
-            ..
-        }) = self.drain
-        else {
+        let Some(Drain { silent, half_received, .. }) = self.drain else {
             return;
         };
         if self.now < silent {
@@ -66,11 +57,7 @@ impl Worker<'_> {
             }
         }
         self.arm();
-        self.drain = Some(Drain {
-            silent,
-            half_received,
-            next: half_received,
-        });
+        self.drain = Some(Drain { silent, half_received, next: half_received });
     }
 
     /// Accepts all that is in the queue, then lets go of the listener; the last worker to do so
@@ -88,19 +75,14 @@ impl Worker<'_> {
         }
         if let Some(listener) = self.listener.take().and_then(Arc::into_inner) {
             drop(listener);
-            self.log
-                .info(format_args!("action: close_listener | result: success"));
+            self.log.info(format_args!("action: close_listener | result: success"));
         }
     }
 
     /// Where the end has to wait for a peer, a second signal may cut it short.
     fn arm(&mut self) {
         for index in self.peers.indices() {
-            if self
-                .peers
-                .get_mut(index)
-                .is_some_and(|peer| !peer.connection.is_silent())
-            {
+            if self.peers.get_mut(index).is_some_and(|peer| !peer.connection.is_silent()) {
                 return self.shared.shutdown.arm();
             }
         }

@@ -24,9 +24,7 @@ impl Shared<'_> {
     pub fn announce_end(&self, log: &mut Log) {
         self.end.call_once(|| {
             if let Some(signal) = self.shutdown.signal() {
-                log.info(format_args!(
-                    "action: shutdown | result: in_progress | signal: {signal}"
-                ));
+                log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
             }
             log.flush();
         });
@@ -37,11 +35,7 @@ impl Shared<'_> {
     pub fn set_exhausted(&self, exhausted: bool) -> bool {
         // Reading first keeps the common case, nothing new, from contending for the cache line.
         let before = self.exhausted.load(Relaxed);
-        if before == exhausted {
-            before
-        } else {
-            self.exhausted.swap(exhausted, Relaxed)
-        }
+        if before == exhausted { before } else { self.exhausted.swap(exhausted, Relaxed) }
     }
 }
 
@@ -49,23 +43,11 @@ impl Shared<'_> {
 /// closed, with as many workers as `config` says. The first one runs on this thread.
 pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) -> io::Result<()> {
     let listener = Arc::new(listener);
-    let shared = Shared {
-        config,
-        shutdown,
-        end: Once::new(),
-        exhausted: AtomicBool::new(false),
-    };
-    let new_worker = || {
-        Worker::new(
-            &shared,
-            Arc::clone(&listener),
-            Log::new(config.logging_level.level),
-        )
-    };
+    let shared = Shared { config, shutdown, end: Once::new(), exhausted: AtomicBool::new(false) };
+    let new_worker =
+        || Worker::new(&shared, Arc::clone(&listener), Log::new(config.logging_level.level));
     let first = new_worker()?;
-    let others = (1..config.workers)
-        .map(|_| new_worker())
-        .collect::<io::Result<Vec<_>>>()?;
+    let others = (1..config.workers).map(|_| new_worker()).collect::<io::Result<Vec<_>>>()?;
     drop(listener);
     thread::scope(|scope| {
         for worker in others {

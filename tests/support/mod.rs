@@ -20,14 +20,8 @@ pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 /// A command with nothing of this process's environment, in an empty folder of its own.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program);
-    command
-        .env_clear()
-        .envs(environment.iter().copied())
-        .current_dir(empty_folder());
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env_clear().envs(environment.iter().copied()).current_dir(empty_folder());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -107,21 +101,13 @@ impl Program {
         let start = Instant::now();
         let mut guard = self.lines.0.lock().unwrap();
         loop {
-            let found: Vec<_> = guard
-                .0
-                .iter()
-                .filter(|line| line.contains(part))
-                .cloned()
-                .collect();
+            let found: Vec<_> =
+                guard.0.iter().filter(|line| line.contains(part)).cloned().collect();
             if found.len() >= count {
                 return found;
             }
             let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(
-                !guard.1 && !left.is_zero(),
-                "no {count} lines {part:?} in {:#?}",
-                guard.0
-            );
+            assert!(!guard.1 && !left.is_zero(), "no {count} lines {part:?} in {:#?}", guard.0);
             guard = self.lines.1.wait_timeout(guard, left).unwrap().0;
         }
     }
@@ -156,11 +142,7 @@ impl Program {
         if let Some(pipe) = self.child.stderr.as_mut() {
             pipe.read_to_string(&mut stderr).expect("a readable pipe");
         }
-        Ended {
-            status,
-            lines,
-            stderr,
-        }
+        Ended { status, lines, stderr }
     }
 
     fn lines_are_piped(&self) -> bool {
@@ -173,11 +155,7 @@ impl Program {
             if let Some(status) = self.child.try_wait().expect("a child to wait for") {
                 return status;
             }
-            assert!(
-                start.elapsed() < limit,
-                "still running after {limit:?}: {:#?}",
-                self.lines()
-            );
+            assert!(start.elapsed() < limit, "still running after {limit:?}: {:#?}", self.lines());
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -216,24 +194,16 @@ impl Server {
 
     pub fn command(environment: &[(&str, &str)]) -> Command {
         let mut command = command(SERVER, &[]);
-        command
-            .env("SERVER_PORT", "0")
-            .env("SERVER_BIND", "127.0.0.1");
-        command
-            .env("SERVER_LISTEN_BACKLOG", "4096")
-            .env("LOGGING_LEVEL", "INFO");
+        command.env("SERVER_PORT", "0").env("SERVER_BIND", "127.0.0.1");
+        command.env("SERVER_LISTEN_BACKLOG", "4096").env("LOGGING_LEVEL", "INFO");
         command.envs(environment.iter().copied());
         command
     }
 
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect_timeout(&self.address, DEADLINE).expect("a connection");
-        stream
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a read timeout");
-        stream
-            .set_write_timeout(Some(DEADLINE))
-            .expect("a write timeout");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
         stream
     }
 
@@ -250,19 +220,14 @@ impl From<Program> for Server {
         let line = program.wait_for("action: config");
         let port = field(&line, "port").parse().expect("a port");
         program.wait_for("action: accept_connections | result: in_progress");
-        Self {
-            program,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-        }
+        Self { program, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 }
 
 /// All that comes until the peer ends its side; a reset is a failure.
 pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    stream
-        .read_to_end(&mut bytes)
-        .expect("an end of stream, no reset");
+    stream.read_to_end(&mut bytes).expect("an end of stream, no reset");
     bytes
 }
 
@@ -273,12 +238,8 @@ pub fn half_close(stream: &TcpStream) {
 /// The value of a field of a log line.
 pub fn field<'a>(line: &'a str, name: &str) -> &'a str {
     let fields = line.split(" | ").filter_map(|field| field.split_once(": "));
-    let mut values = fields
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value);
-    values
-        .next()
-        .unwrap_or_else(|| panic!("no {name} in {line}"))
+    let mut values = fields.filter(|(key, _)| *key == name).map(|(_, value)| value);
+    values.next().unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 /// A line without its time: `INFO     action: …`.
@@ -290,10 +251,7 @@ pub fn untimed(line: &str) -> &str {
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(
-            start.elapsed() < DEADLINE,
-            "{what}: not within {DEADLINE:?}"
-        );
+        assert!(start.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -1,0 +1,186 @@
+//! Go's durations: what `time.ParseDuration` reads and `Duration.String` prints.
+//!
+//! One difference, on purpose: Go adds up units in 64 bits that may wrap once, so that 2⁶³ ns written
+//! twice is zero; here that is out of range.
+
+use std::fmt;
+use std::time::Duration;
+
+const MICROSECOND: u64 = 1_000;
+const MILLISECOND: u64 = 1_000 * MICROSECOND;
+const SECOND: u64 = 1_000 * MILLISECOND;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+
+/// The greatest magnitude, which only a negative duration reaches: 2⁶³ nanoseconds.
+const LIMIT: u64 = 1 << 63;
+
+/// Nanoseconds, some 292 years either way. Displayed as Go does: `1h15m30.5s`, `1.5µs`, `0s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GoDuration(pub i64);
+
+impl GoDuration {
+    /// As the standard library has it; `None` when negative.
+    pub fn to_std(self) -> Option<Duration> {
+        u64::try_from(self.0).ok().map(Duration::from_nanos)
+    }
+}
+
+impl From<Duration> for GoDuration {
+    /// What is beyond Go's range becomes its greatest duration.
+    fn from(duration: Duration) -> Self {
+        Self(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Why a text is no duration. Displayed as the text, quoted, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    text: String,
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Fault {
+    NoDuration,
+    NoUnit,
+    UnknownUnit(String),
+    OutOfRange,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = &self.text;
+        match &self.fault {
+            Fault::NoDuration => write!(f, "{text:?} is not a duration (such as \"1m30s\")"),
+            Fault::NoUnit => {
+                write!(f, "{text:?} has no unit (such as \"{}s\")", text.escape_debug())
+            }
+            Fault::UnknownUnit(unit) => {
+                write!(
+                    f,
+                    "{text:?} has an unknown unit {unit:?} (known are h, m, s, ms, us, µs, ns)"
+                )
+            }
+            Fault::OutOfRange => write!(f, "{text:?} is beyond the 292 years of a duration"),
+        }
+    }
+}
+
+/// Reads a sign, if any, and numbers with units, with no blank anywhere: `300ms`, `-1.5h`, `1h30m`,
+/// `.5s`, `1.s`. The number `0` alone needs no unit.
+///
+/// # Errors
+///
+/// Not of that form, a number without a unit, an unknown unit, or outside of 64 bits.
+pub fn parse(text: &str) -> Result<GoDuration, ParseError> {
+    let nanoseconds = nanoseconds(text);
+    nanoseconds.map(GoDuration).map_err(|fault| ParseError { text: text.to_owned(), fault })
+}
+
+fn nanoseconds(text: &str) -> Result<i64, Fault> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if unsigned == "0" {
+        return Ok(0);
+    }
+    let (mut total, mut rest) = quantity(unsigned)?;
+    while !rest.is_empty() {
+        let (more, after) = quantity(rest)?;
+        total = total.checked_add(more).filter(|&sum| sum <= LIMIT).ok_or(Fault::OutOfRange)?;
+        rest = after;
+    }
+    let signed = if text.starts_with('-') {
+        0i64.checked_sub_unsigned(total)
+    } else {
+        i64::try_from(total).ok()
+    };
+    signed.ok_or(Fault::OutOfRange)
+}
+
+/// One number with its unit, in nanoseconds up to [`LIMIT`].
+fn quantity(text: &str) -> Result<(u64, &str), Fault> {
+    let (whole, after_whole) = digits(text);
+    let (fraction, rest) = after_whole.strip_prefix('.').map_or(("", after_whole), digits);
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(Fault::NoDuration);
+    }
+    // Go looks at the size of the number before it looks for the unit.
+    let count = whole.bytes().try_fold(0, push_digit).ok_or(Fault::OutOfRange)?;
+    let (unit, rest) = unit(rest)?;
+    let nanoseconds =
+        count.checked_mul(unit).and_then(|ns| ns.checked_add(fraction_of(unit, fraction)));
+    let nanoseconds = nanoseconds.filter(|&ns| ns <= LIMIT).ok_or(Fault::OutOfRange)?;
+    Ok((nanoseconds, rest))
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+fn push_digit(number: u64, digit: u8) -> Option<u64> {
+    number.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|&number| number <= LIMIT)
+}
+
+/// The nanoseconds in a fraction of a unit, rounded toward zero. In floating point and in Go's order
+/// of operations, because its rounding shows; digits beyond 63 bits are dropped, as Go drops them.
+fn fraction_of(unit: u64, digits: &str) -> u64 {
+    let (mut number, mut scale) = (0u64, 1.0);
+    for digit in digits.bytes() {
+        let Some(longer) = push_digit(number, digit) else {
+            break;
+        };
+        number = longer;
+        scale *= 10.0;
+    }
+    (number as f64 * (unit as f64 / scale)) as u64
+}
+
+fn unit(text: &str) -> Result<(u64, &str), Fault> {
+    let end = text.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let unit = match name {
+        "" => return Err(Fault::NoUnit),
+        "ns" => 1,
+        // The micro sign U+00B5, and the Greek mu U+03BC that keyboards type.
+        "us" | "\u{b5}s" | "\u{3bc}s" => MICROSECOND,
+        "ms" => MILLISECOND,
+        "s" => SECOND,
+        "m" => MINUTE,
+        "h" => HOUR,
+        _ => return Err(Fault::UnknownUnit(name.to_owned())),
+    };
+    Ok((unit, rest))
+}
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.0.unsigned_abs();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        match total {
+            0 => f.write_str("0s"),
+            1..MICROSECOND => write!(f, "{total}ns"),
+            MICROSECOND..MILLISECOND => write_decimal(f, total, MICROSECOND, "µs"),
+            MILLISECOND..SECOND => write_decimal(f, total, MILLISECOND, "ms"),
+            SECOND.. => {
+                if total >= HOUR {
+                    write!(f, "{}h", total / HOUR)?;
+                }
+                if total >= MINUTE {
+                    write!(f, "{}m", total % HOUR / MINUTE)?;
+                }
+                write_decimal(f, total % MINUTE, SECOND, "s")
+            }
+        }
+    }
+}
+
+/// `total` in units, without trailing zeros.
+fn write_decimal(f: &mut fmt::Formatter<'_>, total: u64, unit: u64, name: &str) -> fmt::Result {
+    let width = unit.ilog10() as usize;
+    let fraction = format!("{:0width$}", total % unit);
+    let fraction = fraction.trim_end_matches('0');
+    let dot = if fraction.is_empty() { "" } else { "." };
+    write!(f, "{}{dot}{fraction}{name}", total / unit)
+}
