@@ -62,3 +62,13 @@ fn is_ambiguous(c: char) -> bool {
     c.is_control() && c != '\t'
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
+
+/// For the tables of the parsers' tests: entries as `key=value@line`, or the refusal.
+#[cfg(test)]
+pub fn shown(result: Result<Vec<Entry>, SyntaxError>) -> String {
+    let show = |entry: &Entry| format!("{}={}@{}", entry.key, entry.value, entry.line);
+    match result {
+        Ok(entries) => entries.iter().map(show).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    }
+}

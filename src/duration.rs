@@ -184,3 +184,85 @@ fn write_decimal(f: &mut fmt::Formatter<'_>, total: u64, unit: u64, name: &str) 
     let dot = if fraction.is_empty() { "" } else { "." };
     write!(f, "{}{dot}{fraction}{name}", total / unit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_prints_as_go_does() {
+        let table = [
+            ("0", 0, "0s"),
+            ("-0", 0, "0s"),
+            ("0s", 0, "0s"),
+            ("1ns", 1, "1ns"),
+            ("1100ns", 1_100, "1.1\u{b5}s"),
+            ("1.5us", 1_500, "1.5\u{b5}s"),
+            ("1.5\u{b5}s", 1_500, "1.5\u{b5}s"),
+            ("1.5\u{3bc}s", 1_500, "1.5\u{b5}s"),
+            ("300ms", 300_000_000, "300ms"),
+            ("2200us", 2_200_000, "2.2ms"),
+            (".5s", 500_000_000, "500ms"),
+            ("1.s", 1_000_000_000, "1s"),
+            ("+5s", 5_000_000_000, "5s"),
+            ("-5.5s", -5_500_000_000, "-5.5s"),
+            ("60s", 60_000_000_000, "1m0s"),
+            ("1h", 3_600_000_000_000, "1h0m0s"),
+            ("1h15m30.5s", 4_530_500_000_000, "1h15m30.5s"),
+            ("5s5s1ms", 10_001_000_000, "10.001s"),
+            ("0.9999999999ns", 0, "0s"),
+            ("0.3333333333333333333h", 1_200_000_000_000, "20m0s"),
+            ("0.100000000000000000000h", 360_000_000_000, "6m0s"),
+            ("0.830103483285477580700h", 2_988_372_539_827, "49m48.372539827s"),
+            ("9007199254740993ns", 9_007_199_254_740_993, "2501h59m59.254740993s"),
+            ("9223372036854775807ns", i64::MAX, "2562047h47m16.854775807s"),
+            ("-9223372036854775808ns", i64::MIN, "-2562047h47m16.854775808s"),
+        ];
+        for (text, nanoseconds, printed) in table {
+            let found = parse(text);
+            assert_eq!(found, Ok(GoDuration(nanoseconds)), "{text:?}");
+            assert_eq!(GoDuration(nanoseconds).to_string(), printed, "{text:?}");
+            assert_eq!(parse(printed), found, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_go_refuses() {
+        let table = [
+            ("", "\"\" is not a duration (such as \"1m30s\")"),
+            ("-", "\"-\" is not a duration (such as \"1m30s\")"),
+            ("s", "\"s\" is not a duration (such as \"1m30s\")"),
+            (".s", "\".s\" is not a duration (such as \"1m30s\")"),
+            ("--5s", "\"--5s\" is not a duration (such as \"1m30s\")"),
+            (" 5s", "\" 5s\" is not a duration (such as \"1m30s\")"),
+            (
+                "5\n",
+                "\"5\\n\" has an unknown unit \"\\n\" (known are h, m, s, ms, us, \u{b5}s, ns)",
+            ),
+            ("5", "\"5\" has no unit (such as \"5s\")"),
+            ("1h30", "\"1h30\" has no unit (such as \"1h30s\")"),
+            ("00", "\"00\" has no unit (such as \"00s\")"),
+            ("5x", "\"5x\" has an unknown unit \"x\" (known are h, m, s, ms, us, \u{b5}s, ns)"),
+            ("5 s", "\"5 s\" has an unknown unit \" s\" (known are h, m, s, ms, us, \u{b5}s, ns)"),
+            ("5S", "\"5S\" has an unknown unit \"S\" (known are h, m, s, ms, us, \u{b5}s, ns)"),
+            (
+                "9223372036854775808ns",
+                "\"9223372036854775808ns\" is beyond the 292 years of a duration",
+            ),
+            ("2562047h48m", "\"2562047h48m\" is beyond the 292 years of a duration"),
+            (
+                "99999999999999999999s",
+                "\"99999999999999999999s\" is beyond the 292 years of a duration",
+            ),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_negative_duration_is_none_of_std() {
+        assert_eq!(GoDuration(-1).to_std(), None);
+        assert_eq!(GoDuration(1_500_000_000).to_std(), Some(Duration::from_millis(1_500)));
+    }
+}

@@ -122,3 +122,87 @@ fn section_name(content: &str) -> Result<&str, String> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use crate::document::shown;
+
+    #[test]
+    fn reads_as_configparser_does() {
+        let table = [
+            ("", ""),
+            ("[DEFAULT]", ""),
+            ("[DEFAULT]\nA = 1", "a=1@2"),
+            ("[DEFAULT]\r\nA = 1\r\nB = 2\r\n", "a=1@2 b=2@3"),
+            ("[DEFAULT]\rA = 1\r\rB = 2", "a=1@2 b=2@4"),
+            ("\u{feff}[DEFAULT]\nA=1\n", "a=1@2"),
+            ("# c\n; c\n[DEFAULT]\n  # c\nA: 1\n", "a=1@5"),
+            ("[DEFAULT] ; c\nA = 1", "a=1@2"),
+            ("[DEFAULT]\nA = 1 ; c", "a=1 ; c@2"),
+            ("[DEFAULT]\nA = b = c : d", "a=b = c : d@2"),
+            ("[DEFAULT]\nA : b = c", "a=b = c@2"),
+            ("[DEFAULT]\nA =\nB=", "a=@2 b=@3"),
+            ("[DEFAULT]\nlong key = \u{a0} \"x\" \t", "long key=\"x\"@2"),
+            ("[DEFAULT]\n  A = 1\n  B = 2\n C = 3\n", "a=1@2 b=2@3 c=3@4"),
+            ("[DEFAULT]\nA = 1\n   # c\nB = 2", "a=1@2 b=2@4"),
+            (
+                "[DEFAULT]\nA = 1\n  [other]\nB = 2",
+                "3: indented deeper than line 2, whose value it would continue",
+            ),
+            ("[DEFAULT]\nA = 1\n[Other]\nA = 2\n[DEFAULT]\nB = 3\n", "a=1@2 other.a=2@4 b=3@6"),
+            ("[default]\nA = 1", "default.a=1@2"),
+            ("[a b]\nC = 1", "a b.c=1@2"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(parse(text)), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_configparser_refuses_or_reads_otherwise() {
+        let table = [
+            ("A = 1\n", "1: \"A = 1\" stands before the first section, such as [DEFAULT]"),
+            ("\n\nA", "3: \"A\" stands before the first section, such as [DEFAULT]"),
+            ("[DEFAULT]\nA", "2: \"A\" has no \"=\" or \":\""),
+            ("[DEFAULT]\n = 1", "2: no key before the delimiter"),
+            (
+                "[DEFAULT]\nA = 1\n 2",
+                "3: indented deeper than line 2, whose value it would continue",
+            ),
+            (
+                "[DEFAULT]\nA =\n\n\tB = 2",
+                "4: indented deeper than line 2, whose value it would continue",
+            ),
+            ("[DEFAULT]\nA = 1\na : 1", "3: \"a\" is already set on line 2"),
+            ("[DEFAULT]\nA = 1\n[DEFAULT]\nA = 1", "4: \"A\" is already set on line 2"),
+            ("[DEFAULT]\nx.a = 1\n[x]\nA = 1", "4: \"A\" is already set on line 2"),
+            ("[x]\n[DEFAULT]\n[x]", "3: the section \"x\" already stands on line 1"),
+            (
+                "[DEFAULT]\nA = 50%",
+                "2: the value of \"A\" has a \"%\": interpolation is not supported",
+            ),
+            (
+                "[DEFAULT]\nA = %(b)s",
+                "2: the value of \"A\" has a \"%\": interpolation is not supported",
+            ),
+            ("[DEFAULT", "1: the section header has no \"]\""),
+            ("[]", "1: the section has no name"),
+            (
+                "[ DEFAULT ]",
+                "1: blanks around the section name \" DEFAULT \", which would be part of it",
+            ),
+            ("[DEFAULT]] ", "1: more than one \"]\" in the section header"),
+            ("[DEFAULT] ; [x]", "1: more than one \"]\" in the section header"),
+            ("[DEFAULT] A = 1", "1: \"A = 1\" after the section header"),
+            ("[DEFAULT]\n# \0", "2: the character U+0000 is not allowed"),
+            ("[DEFAULT]\nA = 1\u{1f}", "2: the character U+001F is not allowed"),
+            ("[DEFAULT]\nA = 1\u{85}B = 2", "2: the character U+0085 is not allowed"),
+            ("[DEFAULT]\nA = 1\u{2028}", "2: the character U+2028 is not allowed"),
+            ("\u{feff}\u{feff}[DEFAULT]", "1: the character U+FEFF is not allowed"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(shown(parse(text)), expected, "{text:?}");
+        }
+    }
+}

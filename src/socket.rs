@@ -1,8 +1,9 @@
 //! The socket calls that std lacks: a listener with a backlog of one's own, accept and connect that
-//! never block, a listener that takes no new connections, and the detection of a dead path.
+//! never block, the last bytes and the end of a stream in one packet, a listener that takes no new
+//! connections, and the detection of a dead path.
 #![allow(unsafe_code)]
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -44,6 +45,30 @@ fn ip(address: &libc::sockaddr_storage) -> IpAddr {
         // SAFETY: as above.
         let address = unsafe { &*pointer.cast::<libc::sockaddr_in>() };
         IpAddr::V4(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+    }
+}
+
+/// A stream whose last, partial segment stays in the kernel until the half-close that must follow
+/// (MSG_MORE, send(2)): the end of the echo and the end of the stream leave in one packet. On loopback
+/// that is a fifth of all a connection costs.
+pub struct Corked<'a>(pub &'a TcpStream);
+
+impl Read for Corked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Corked<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (fd, flags) = (self.0.as_raw_fd(), libc::MSG_MORE | libc::MSG_NOSIGNAL);
+        // SAFETY: the pointer and the length are those of a live slice.
+        let sent = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::connection::{Connection, Failure, Step};
 use crate::duration::GoDuration;
 use crate::epoll::{Epoll, Events, Interest};
 use crate::log::{Escaped, Level, Log};
+use crate::socket::Corked;
 use crate::table::{Class, Table};
 use drain::Drain;
 use serve::Shared;
@@ -113,7 +114,8 @@ impl<'a> Worker<'a> {
             return;
         };
         let (log, limit) = (&mut self.log, self.shared.config.message_limit);
-        let step = connection.advance(stream, &mut self.scratch, limit, |message| {
+        let mut stream = Corked(stream);
+        let step = connection.advance(&mut stream, &mut self.scratch, limit, |message| {
             let message = Escaped(message.strip_suffix(b"\n").unwrap_or(message));
             log.info(format_args!(
                 "action: receive_message | result: success | ip: {ip} | msg: {message}"

@@ -6,6 +6,8 @@
 //! Section numbers are those of YAML 1.2.2.
 
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
