@@ -47,9 +47,7 @@ impl Parser {
         let indent = line.chars().take_while(|c| c.is_whitespace()).count();
         match self.open_value {
             Some((above, depth)) if indent > depth => {
-                return Err(format!(
-                    "indented deeper than line {above}, whose value it would continue"
-                ));
+                Err(format!("indented deeper than line {above}, whose value it would continue"))
             }
             _ if content.starts_with('[') => {
                 self.open_value = None;

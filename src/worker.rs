@@ -190,14 +190,11 @@ impl<'a> Worker<'a> {
     }
 
     fn close(&mut self, index: usize) {
-        let Some(peer) = self.peers.remove(index) else {
-            return;
-        };
-        drop(peer.stream);
+        let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
+        drop(stream);
         let level = if self.drain.is_some() { Level::Info } else { Level::Debug };
-        let ip = peer.ip;
-        let line = format_args!("action: close_connection | result: success | ip: {ip}");
-        self.log.write(level, line);
+        self.log
+            .write(level, format_args!("action: close_connection | result: success | ip: {ip}"));
         if self.resume.is_some() {
             // A descriptor is free.
             self.resume = Some(self.now);

@@ -170,7 +170,7 @@ fn lingers_until_the_peer_ends() {
 fn as_long_as_the_limit() {
     let longest = [vec![b'x'; LIMIT - 1], vec![b'\n']].concat();
     assert_echo(&[Bytes(longest.clone()), End], &[], &longest);
-    assert_echo(&[Bytes(vec![b'x'; LIMIT]), End], &[], &vec![b'x'; LIMIT]);
+    assert_echo(&[Bytes(vec![b'x'; LIMIT]), End], &[], &[b'x'; LIMIT]);
 }
 
 #[test]

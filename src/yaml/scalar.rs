@@ -3,12 +3,10 @@
 /// Characters from a key's first to its colon that every parser still takes for a key (§7.4.2).
 const MAX_KEY: usize = 1024;
 
-/// Words that some parser, in some spelling, reads as a boolean, null, a number or a merge (§10.3).
-/// Of `true` and `false`, the lower-case spelling is read alike everywhere.
-const RESERVED: [&str; 14] = [
-    "true", "false", "yes", "no", "on", "off", "y", "n", "null", ".inf", "+.inf", "-.inf", ".nan",
-    "<<",
-];
+/// Words that some parser, in some spelling, reads as a boolean, null or a number (§10.3). Of `true`
+/// and `false`, the lower-case spelling is read alike everywhere.
+const RESERVED: [&str; 13] =
+    ["true", "false", "yes", "no", "on", "off", "y", "n", "null", ".inf", "+.inf", "-.inf", ".nan"];
 
 /// A key, lower case, and what follows its colon.
 pub fn key(text: &str) -> Result<(String, &str), String> {
@@ -143,15 +141,17 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
     while let Some(stop) = rest.find(|c| quote.contains(c) || c == '\\' && quote == "\"") {
         value.push_str(&rest[..stop]);
         let (found, after) = rest[stop..].split_at(1);
-        if found == "\\" {
-            let (c, after) = escape(after)?;
-            value.push(c);
-            rest = after;
-        } else if let (true, Some(after)) = (quote == "'", after.strip_prefix('\'')) {
-            value.push('\'');
-            rest = after;
-        } else {
-            return Ok((value, after));
+        match (found, after.strip_prefix('\'')) {
+            ("\\", _) => {
+                let (c, after) = escape(after)?;
+                value.push(c);
+                rest = after;
+            }
+            ("'", Some(after)) => {
+                value.push('\'');
+                rest = after;
+            }
+            _ => return Ok((value, after)),
         }
     }
     Err("the quote is not closed on its line".to_owned())

@@ -1,0 +1,80 @@
+//! The library's parsers at the end of a pipe, for the comparison with the reference parsers in
+//! `tests/references`: `parse ini|yaml|duration` reads documents from stdin, each its length in bytes
+//! on a line and then its text, and answers each with one line of JSON.
+
+use std::io::{self, BufRead, Read, Write};
+use std::process::ExitCode;
+
+use tp0::document::{Entry, SyntaxError};
+use tp0::{duration, ini, yaml};
+
+fn main() -> ExitCode {
+    let answer = match std::env::args().nth(1).as_deref() {
+        Some("ini") => |text: &str| document(ini::parse(text)),
+        Some("yaml") => |text: &str| document(yaml::parse(text)),
+        Some("duration") => duration,
+        _ => {
+            eprintln!("usage: parse ini|yaml|duration");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(answer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("parse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(answer: fn(&str) -> String) -> io::Result<()> {
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    let mut length = String::new();
+    while input.read_line(&mut length)? > 0 {
+        let mut text = vec![0; length.trim_end().parse().map_err(io::Error::other)?];
+        input.read_exact(&mut text)?;
+        let text = String::from_utf8(text).map_err(io::Error::other)?;
+        writeln!(output, "{}", answer(&text))?;
+        output.flush()?;
+        length.clear();
+    }
+    Ok(())
+}
+
+fn document(result: Result<Vec<Entry>, SyntaxError>) -> String {
+    match result {
+        Ok(entries) => {
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{\"entries\": [{}]}}", entries.join(", "))
+        }
+        Err(error) => {
+            format!("{{\"line\": {}, \"reason\": {}}}", error.line, string(&error.reason))
+        }
+    }
+}
+
+fn entry(entry: &Entry) -> String {
+    format!("[{}, {}, {}]", string(&entry.key), string(&entry.value), entry.line)
+}
+
+fn duration(text: &str) -> String {
+    match duration::parse(text) {
+        Ok(found) => {
+            format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.0, string(&found.to_string()))
+        }
+        Err(error) => format!("{{\"reason\": {}}}", string(&error.to_string())),
+    }
+}
+
+/// A JSON string (RFC 8259 §7).
+fn string(text: &str) -> String {
+    let mut json = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            '\0'..='\x1f' => json += &format!("\\u{:04x}", u32::from(c)),
+            _ => json.push(c),
+        }
+    }
+    json + "\""
+}

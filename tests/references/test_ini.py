@@ -1,0 +1,106 @@
+"""What we accept as INI, Python's configparser reads in the same way; what it refuses, we refuse."""
+
+import configparser
+import io
+import string
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+BLANKS = ["", " ", "  ", "\t", " \t ", "\u00a0", "\u3000", "\x1f", "\x0c", "\x85"]
+ENDS = ["\n", "\r\n", "\r", "\n\n", "\u2028", "\x0b", "\x1c", "\x00", "\ufeff"]
+SECTIONS = "DEFAULT|default|other|Other|a]b|| DEFAULT|x.y|ΑΣ|İ".split("|")
+KEYS = "SERVER_PORT|server_port|Key|a b|x.y|other.key||ΟΔΟΣ|#k|;k|[k|k]".split("|")
+DELIMITERS = ["=", ":", "==", ""]
+VALUES = '12345||a = b|a: b|5 ; five|5 # five|50%|%%|%(key)s|"quoted"|[x]|ñ'.split("|")
+TOKENS = BLANKS + ENDS + SECTIONS + KEYS + VALUES + list("=:#;[]%\\\"'")
+
+
+def joined(*parts):
+    return st.tuples(*parts).map("".join)
+
+
+blank = st.sampled_from([""] * 6 + BLANKS)
+values = st.sampled_from(VALUES)
+option = joined(blank, st.sampled_from(KEYS), blank, st.sampled_from(DELIMITERS), blank, values, blank)
+tail = st.sampled_from(["", "", "; c", "#]", "x"])
+header = joined(blank, st.just("["), st.sampled_from(SECTIONS), st.just("]"), blank, tail)
+comment = joined(blank, st.sampled_from("#;"), values)
+lines = joined(st.one_of(option, option, header, comment, blank), st.sampled_from(["\n"] * 8 + ENDS))
+start = st.sampled_from(["[DEFAULT]\n", "[DEFAULT]\r\n", "\ufeff[DEFAULT]\n", ""])
+documents = joined(start, st.lists(lines, max_size=8).map("".join))
+junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=20).map("".join)
+
+keys = st.text(string.ascii_lowercase + "_", min_size=1, max_size=8)
+texts = st.text(string.ascii_letters + string.digits + "_-./ ñ#;=:[]", max_size=12)
+sections = st.dictionaries(
+    st.sampled_from(["DEFAULT", "other", "third"]), st.dictionaries(keys, texts, max_size=5)
+)
+
+
+def reference(text):
+    """Every setting as the parser hands it out, or None where it refuses one of them."""
+    # Universal newlines, as open() has them; utf-8-sig drops a byte order mark, as we do.
+    file = io.TextIOWrapper(io.BytesIO(text.encode()), encoding="utf-8-sig")
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_file(file)
+        return {name: dict(parser[name]) for name in parser}
+    except configparser.Error:
+        return None
+
+
+def compare(ours, text):
+    answer = ours["ini"](text)
+    if "entries" not in answer:
+        return
+    expected = reference(text)
+    assert expected is not None, f"configparser refuses {text!r}, we read {answer}"
+    found = {key: value for key, value, _ in answer["entries"]}
+    assert len(found) == len(answer["entries"])
+    assert found == flat(expected, found), f"configparser and we on {text!r}"
+
+
+def flat(expected, found):
+    """Full names. A section shows DEFAULT's keys as its own too: these count only where we have them."""
+    defaults = expected["DEFAULT"]
+    settings = dict(defaults)
+    for name, section in expected.items():
+        for key, value in section.items():
+            full = f"{name.lower()}.{key}"
+            if name != "DEFAULT" and (full in found or defaults.get(key) != value):
+                settings[full] = value
+    return settings
+
+
+@given(documents)
+def test_documents(ours, text):
+    compare(ours, text)
+
+
+@given(junk)
+def test_junk(ours, text):
+    compare(ours, text)
+    compare(ours, "[DEFAULT]\n" + text)
+
+
+@given(documents, st.integers(0, 80), st.integers(0, 3), st.sampled_from(TOKENS))
+def test_mutations(ours, text, at, cut, token):
+    compare(ours, text[:at] + token + text[at + cut :])
+
+
+@given(sections, st.sampled_from("=:"))
+def test_ordinary_documents_are_accepted(ours, sections, delimiter):
+    text = ""
+    for name, section in sections.items():
+        text += f"[{name}]\n"
+        text += "".join(f"{key.upper()} {delimiter} {value}\n" for key, value in section.items())
+    answer = ours["ini"](text)
+    assert "entries" in answer, f"{text!r}: {answer}"
+    compare(ours, text)
+
+
+def test_shipped_settings(ours, shipped):
+    text = shipped("server/config.ini")
+    assert "entries" in ours["ini"](text)
+    compare(ours, text)

@@ -1,0 +1,135 @@
+"""What we accept as YAML, PyYAML (YAML 1.1) and Go's yaml.v3 (1.2) read in the same way; what one of
+them refuses, we refuse."""
+
+import string
+
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+INDENTS = ["", "", "", "  ", "  ", "    ", " ", "\t", "   "]
+KEYS = """a b server server.address Server address "a" 'b' y 1 null << - a..b = ~ a-1 _x ñ""".split()
+COLONS = [": "] * 6 + [":", ":  ", " : ", ":\t", "", " "]
+NUMBERS = """
+    0 5 -3 +3 -0 010 0o17 08 0x1f 0b11 1_000 9223372036854775807 9223372036854775808 1.5 -0.5 1.0 1.
+    .5 0.0001 0.00001 1e3 1.5e3 1.5e30 1e+3 123456789.123456789 1_0.5 -.inf .nan .NaN 12:30 12:30:45
+    1:2.5 190:20:30 2024-01-01 2024-1-1 2024-01-01T10:00:00Z 2001-12-14t21:59:43.10-05:00
+""".split()
+WORDS = "true false True TRUE yes no on Off y N null Null ~ = << ...".split()
+TEXTS = r"""
+server:12345|10.0.0.1:12345|5s|1h15m30.5s|500ms|1.5µs|INFO|a b|a  b|a:b|a#b|a #b|a: b|a:|:a|?a|? a
+- a|-a|-|--|---|[a]|{a: b}|&x a|*x|!!str a|!a|>|>-|@a|`a|%a|,|]|a, b|a]|/x|$x|(x)|ñ|日本|a'b|a"b|a\n
+"a"|'a'|"a"b|"a" b|"a"#b|"a" #b|"a|'a|'it''s'|''|""|'''|"\t\"\\"|"\x41\u00e9\U0001F600"|"\ud800"
+"\q"|"a\|"\0\a\b\t\n\v\f\r\e"|"\ \N\_\L\P"|"\/"|"\U00110000"|'\n'|2024-01-01 10:00:00
+""".strip().replace("\n", "|").split("|") + ["|", "a\tb", "a\t#b", '"\t"', "\u00a0", "a\u00a0", "\u3000a"]  # fmt: skip
+TAILS = [""] * 8 + [" # c", " #", "#c", " ", "\t", " \t# c", "  x"]
+ENDS = ["\n"] * 14 + ["\n\n", "\r\n", "\r", "\x85", "\u2028", "\u2029", "\x00", "\x0b", "\ufeff", ""]
+WHOLE_LINES = """
+---|...|--- a|---a: b|... # c|--- # c|%YAML 1.2|# c|  # c|- a|? a|: b||  |\t|a|"a": b|{}|[]|a: b: c
+""".strip("\n").split("|")
+TOKENS = INDENTS + KEYS + COLONS + NUMBERS + WORDS + TEXTS + TAILS + ENDS + WHOLE_LINES
+TOKENS += string.punctuation
+
+values = st.sampled_from(NUMBERS + WORDS + TEXTS + [""] * 30)
+parts = [st.sampled_from(part) for part in (INDENTS, KEYS, COLONS)]
+wild = st.tuples(*parts, values, st.sampled_from(TAILS)).map("".join)
+tame = st.builds(
+    "{}{}: {}".format,
+    st.sampled_from(["", "  ", "    "]),
+    st.sampled_from("abcdefgh"),
+    st.sampled_from(["", "", "x", '"q"', "5"]),
+)
+lines = st.one_of(tame, tame, tame, wild, wild, st.sampled_from(WHOLE_LINES))
+documents = st.lists(st.builds(str.__add__, lines, st.sampled_from(ENDS)), max_size=8).map("".join)
+junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=12).map("".join)
+numeric = st.text("0123456789+-._:eExXob aftTZnN", max_size=10)
+
+names = st.from_regex(r"[a-z][a-z_-]{2,7}", fullmatch=True).filter(lambda name: name not in WORDS)
+texts = st.one_of(st.text(max_size=12), st.sampled_from(NUMBERS + WORDS + TEXTS))
+branches = st.recursive(
+    texts, lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3), max_leaves=8
+)
+trees = st.dictionaries(names, branches, min_size=1, max_size=4)
+
+
+def reference(text):
+    """Text and line of each scalar, by its path; None where PyYAML refuses the text or finds in it
+    anything but mappings of scalars."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None or isinstance(root, yaml.ScalarNode) and loader.construct_object(root) is None:
+            return {}
+        return dict(flatten(loader, root, ""))
+    except (yaml.YAMLError, ValueError, TypeError):
+        return None
+
+
+def flatten(loader, mapping, prefix):
+    if not isinstance(mapping, yaml.MappingNode):
+        raise TypeError("neither a mapping nor a scalar in one")
+    for key, value in mapping.value:
+        path = prefix + loader.construct_object(key).lower()
+        if not isinstance(value, yaml.ScalarNode):
+            yield from flatten(loader, value, path + ".")
+        elif (scalar := loader.construct_object(value)) is not None:
+            yield path, (canonical(scalar), key.start_mark.line + 1)
+
+
+def canonical(scalar):
+    """A boolean, a number or a text, as it is written by most."""
+    if isinstance(scalar, bool):
+        return str(scalar).lower()
+    if isinstance(scalar, (str, int, float)):
+        return str(scalar)
+    raise TypeError(f"{scalar!r} is a {type(scalar)}")
+
+
+def compare(ours, go, text):
+    answer = ours["yaml"](text)
+    if "entries" not in answer:
+        return
+    expected = reference(text)
+    assert expected is not None, f"PyYAML refuses {text!r}, we read {answer}"
+    found = {key: (value, line) for key, value, line in answer["entries"]}
+    assert len(found) == len(answer["entries"])
+    assert found == expected, f"PyYAML and we on {text!r}"
+    values = {key: value for key, (value, _) in found.items()}
+    assert go["yaml"](text) == {"entries": values}, f"yaml.v3 and we on {text!r}"
+
+
+@given(documents)
+def test_documents(ours, go, text):
+    compare(ours, go, text)
+
+
+@given(junk)
+def test_junk(ours, go, text):
+    compare(ours, go, text)
+    compare(ours, go, "a: " + text)
+
+
+@given(documents, st.integers(0, 60), st.integers(0, 3), st.sampled_from(TOKENS))
+def test_mutations(ours, go, text, at, cut, token):
+    compare(ours, go, text[:at] + token + text[at + cut :])
+
+
+@given(numeric)
+@example("1.5e30")
+def test_what_looks_like_a_number(ours, go, text):
+    compare(ours, go, f"a: {text}\n")
+
+
+@settings(max_examples=settings.default.max_examples // 5)
+@given(trees, st.sampled_from(['"', "'", None]))
+def test_what_pyyaml_writes(ours, go, tree, style):
+    text = yaml.safe_dump(tree, default_style=style, width=10**9)
+    if style == '"':  # the style that has no text it cannot hold on one line
+        assert "entries" in ours["yaml"](text), f"{text!r}: {ours['yaml'](text)}"
+    compare(ours, go, text)
+
+
+def test_shipped_settings(ours, go, shipped):
+    text = shipped("client/config.yaml")
+    assert "entries" in ours["yaml"](text)
+    compare(ours, go, text)
