@@ -81,9 +81,15 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     // SAFETY: socket(2) has just opened it, and nobody else owns it.
     let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
     match check(start_connect(fd, address)) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(stream),
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+        _ => {}
     }
+    // Where nobody listens on a local port, the kernel may pick just that one for our side too, and
+    // then connects the socket to itself (RFC 9293, section 3.5): a perfect echo, and no server.
+    if stream.local_addr()? == address {
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(stream)
 }
 
 fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
