@@ -1,0 +1,13 @@
+FROM rust:1.85-alpine AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY server.rs client.rs gen.rs ./
+COPY src src
+RUN cargo install --locked --path . --root /out
+
+FROM scratch
+LABEL org.opencontainers.image.title="tp0" \
+      org.opencontainers.image.description="Echo server (/server), client (/client) and Compose generator (/gen)"
+COPY --from=build /out/bin/server /out/bin/client /out/bin/gen /
+# A number, for an empty image has no names to look up: "nobody" wherever there is one.
+USER 65534:65534

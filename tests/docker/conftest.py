@@ -1,0 +1,41 @@
+import engine
+import pytest
+
+IMAGES = ["server:latest", "client:latest"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def an_engine_of_our_own():
+    """Refuses to touch what others own, and leaves the engine as it was."""
+    if engine.run("docker", "version", check=False).returncode != 0:
+        pytest.exit("tests/docker: no Docker engine answers", returncode=1)
+    if engine.containers() or engine.NETWORK in engine.networks():
+        pytest.exit(
+            "tests/docker: there is a network tp0_testing_net or a container named server or clientN"
+            f" already ({', '.join(engine.containers())}): make docker-compose-down, or remove it",
+            returncode=1,
+        )
+    before = {name: engine.image_id(name) for name in IMAGES}
+    yield
+    for name, identity in before.items():
+        if identity:
+            engine.docker("tag", identity, name)
+        elif engine.image_id(name):
+            engine.docker("rmi", name)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """server:latest and client:latest as make builds them."""
+    built = engine.Checkout(tmp_path_factory.mktemp("images")).make("docker-image", check=False)
+    if built.returncode != 0:  # said once, not by each test that needs an image
+        pytest.exit(f"tests/docker: make docker-image failed:\n{built.stdout}{built.stderr}", returncode=1)
+    engine.run(engine.ROOT / "docker/base-images.sh", "busybox")
+
+
+@pytest.fixture
+def checkout(images, tmp_path):
+    folder = tmp_path / "a checkout"  # the blank is part of the test
+    folder.mkdir()
+    yield engine.Checkout(folder)
+    engine.remove_everything()

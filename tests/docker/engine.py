@@ -1,0 +1,118 @@
+"""The few words the tests say to the engine and to a copy of the repository."""
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NETWORK = "tp0_testing_net"
+PORT = 12345
+OURS = re.compile(r"server|client[0-9]+")
+
+
+def run(*command, check=True, **options):
+    """Runs a command and returns it with its output; a failure shows both its streams."""
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=600, **options
+    )
+    if check:
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done
+
+
+def docker(*arguments, check=True):
+    return run("docker", *arguments, check=check).stdout.strip()
+
+
+def inspect(name):
+    return json.loads(docker("inspect", name))[0]
+
+
+def image_id(name):
+    return docker("images", "--quiet", "--no-trunc", name)
+
+
+def logs(name):
+    """What a container has printed, whatever the stream."""
+    done = run("docker", "logs", name)
+    return done.stdout + done.stderr
+
+
+def containers(every=True):
+    """The names of the containers that are ours by name."""
+    names = docker("ps", "--format", "{{.Names}}", *(["--all"] if every else [])).split()
+    return sorted(name for name in names if OURS.fullmatch(name))
+
+
+def networks():
+    return docker("network", "ls", "--format", "{{.Name}}").split()
+
+
+def remove_everything():
+    for name in containers():
+        docker("rm", "--force", name, check=False)
+    if NETWORK in networks():
+        docker("network", "rm", NETWORK, check=False)
+
+
+def eventually(condition, what, seconds=60):
+    """Polls until the condition holds; only its never holding fails a test."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {seconds} seconds: {what}"
+        time.sleep(0.05)
+
+
+def exit_statuses(since):
+    """The exit statuses of our containers that ended since then, also of those removed by now."""
+    lines = docker(
+        "events",
+        *("--since", since, "--until", f"{time.time():.9f}", "--filter", "event=die"),
+        *("--format", "{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"),
+    ).splitlines()
+    pairs = (line.split() for line in lines)
+    return {name: int(status) for name, status in pairs if OURS.fullmatch(name)}
+
+
+def now():
+    return f"{time.time():.9f}"
+
+
+class Checkout:
+    """A copy of the repository as the working tree has it, so that the tests may edit the settings."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+
+    def run(self, *command, check=True):
+        return run(*command, check=check, cwd=self.folder)
+
+    def make(self, target, check=True):
+        return self.run("make", target, check=check)
+
+    def generate(self, clients):
+        self.run("./generar-compose.sh", "docker-compose-dev.yaml", clients)
+
+    def compose(self, *arguments):
+        v2 = run("docker", "compose", "version", check=False).returncode == 0
+        command = ["docker", "compose"] if v2 else ["docker-compose"]
+        return self.run(*command, "--file", "docker-compose-dev.yaml", *arguments)
+
+    def edit(self, name, key, value):
+        """Gives a key of a settings file another value."""
+        file = self.folder / name
+        text, count = re.subn(rf"(?m)^(\s*{key}\s*[=:]\s*).*$", rf"\g<1>{value}", file.read_text())
+        assert count == 1, f"{name} has no {key} to edit, or several"
+        file.write_text(text)
+
+    def loop(self, amount, period):
+        self.edit("client/config.yaml", "amount", amount)
+        self.edit("client/config.yaml", "period", f'"{period}"')
