@@ -106,8 +106,8 @@ impl<'a> Delivery<'a> {
             Some(resolver) => resolver,
             None => self.start_resolver().map_err(setback)?,
         };
-        resolver.ask();
-        let answer = self.answer(&mut resolver, deadline);
+        let asked = resolver.ask().map_err(setback);
+        let answer = asked.and_then(|()| self.answer(&mut resolver, deadline));
         self.resolver = Some(resolver);
         answer?.map_err(setback)
     }
@@ -121,9 +121,8 @@ impl<'a> Delivery<'a> {
 
     fn answer(&mut self, resolver: &mut Resolver, deadline: Instant) -> Result<Answer, Interrupt> {
         loop {
-            match resolver.answer() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                answer => return Ok(answer),
+            if let Some(answer) = resolver.answer() {
+                return Ok(answer);
             }
             if !self.wait(deadline)? {
                 let host = &self.config.server_address.host;

@@ -115,12 +115,19 @@ fn is_reserved(text: &str) -> bool {
 }
 
 /// A decimal number that prints as it is written, so that its text is the same after any parser:
-/// `5`, `-3`, `1.5`, but not `1.0` (Go prints `1`) nor `1e3`.
+/// `5`, `-3`, `1.5`, but not `1.0` (Go prints `1`) nor `1e3`. Fifteen digits survive in every float
+/// (std's `f64::DIGITS`), and below 0.0001 Python's repr turns to an exponent. Spelled out because
+/// std's own conversions of floats weigh more than this whole parser.
 fn is_canonical_number(text: &str) -> bool {
-    let integer = text.parse::<i64>().is_ok_and(|n| n.to_string() == text);
-    // Debug, unlike Display, turns to an exponent at the small end where Python's repr does.
-    let float = text.parse::<f64>().is_ok_and(|x| format!("{x:?}") == text);
-    integer || float && text.contains('.') && !text.contains('e') && !text.ends_with(".0")
+    let Some((whole, fraction)) = text.strip_prefix('-').unwrap_or(text).split_once('.') else {
+        return text.parse::<i64>().is_ok_and(|n| n.to_string() == text);
+    };
+    let all_digits = [whole, fraction].concat().bytes().all(|byte| byte.is_ascii_digit());
+    let whole_is_canonical = whole == "0" || !(whole.is_empty() || whole.starts_with('0'));
+    let fraction_is_canonical = !(fraction.is_empty() || fraction.ends_with('0'));
+    let is_tiny = whole == "0" && fraction.starts_with("0000");
+    let fits = whole.len() + fraction.len() <= f64::DIGITS as usize;
+    all_digits && whole_is_canonical && fraction_is_canonical && !is_tiny && fits
 }
 
 /// Whether a parser might read a number or a time in some notation: octal, hexadecimal, binary,
