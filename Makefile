@@ -2,10 +2,11 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
 CLIENTS ?= 5
+FUZZ_SECONDS ?= 30
 COMPOSE_FILE := docker-compose-dev.yaml
 VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
-SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh) .ci/run
+SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
 # Looked for at each use: Compose v2 is a plugin of the docker command, 1.29 a command of its own.
 compose = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --file $(COMPOSE_FILE)
@@ -41,10 +42,15 @@ $(VENV): tests/requirements.txt
 	$@/bin/python -m pip install --quiet --requirement tests/requirements.txt || { rm -rf $@; exit 1; }
 	touch $@
 
+.PHONY: fuzz
+fuzz: ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
+
 .PHONY: lint
 lint: ## Check format, warnings and scripts
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	shellcheck $(SCRIPTS)
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile

@@ -92,6 +92,10 @@ impl<'a> Delivery<'a> {
                 Err(error @ Setback(_)) => last = error,
                 end => return end,
             }
+            // The others would only fail for want of time, and hide which one took it.
+            if Instant::now() >= deadline {
+                break;
+            }
         }
         Err(last)
     }
@@ -101,7 +105,8 @@ impl<'a> Delivery<'a> {
         if let Ok(ip) = address.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, address.port)]);
         }
-        let setback = |error: io::Error| Setback(format!("{}: {error}", address.host));
+        let host = Escaped(address.host.as_bytes());
+        let setback = |error: io::Error| Setback(format!("{host}: {error}"));
         let mut resolver = match self.resolver.take() {
             Some(resolver) => resolver,
             None => self.start_resolver().map_err(setback)?,
@@ -125,7 +130,7 @@ impl<'a> Delivery<'a> {
                 return Ok(answer);
             }
             if !self.wait(deadline)? {
-                let host = &self.config.server_address.host;
+                let host = Escaped(self.config.server_address.host.as_bytes());
                 return Err(Setback(format!("{host}: no answer from the resolver")));
             }
         }

@@ -86,7 +86,9 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
     // Where nobody listens on a local port, the kernel may pick just that one for our side too, and
     // then connects the socket to itself (RFC 9293, section 3.5): a perfect echo, and no server.
-    if stream.local_addr()? == address {
+    let near = stream.local_addr()?;
+    let same_host = near.ip() == address.ip() || address.ip().is_unspecified();
+    if same_host && near.port() == address.port() {
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
     Ok(stream)

@@ -1,0 +1,28 @@
+use tp0::document::{Entry, SyntaxError};
+
+/// Reads `text` with `parse`, which must not panic, and checks what holds whatever is in it.
+pub fn check(parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>, text: &str) {
+    let parsed = parse(text);
+    let lines = 1..=text.split(['\n', '\r']).count();
+    match &parsed {
+        Ok(entries) => entries.iter().for_each(|entry| {
+            assert!(lines.contains(&entry.line), "{entry:?}");
+            assert!(!entry.key.is_empty() && entry.key == entry.key.to_lowercase(), "{entry:?}");
+            let others = entries.iter().filter(|other| other.key == entry.key);
+            assert_eq!(others.count(), 1, "{entry:?}");
+        }),
+        Err(error) => {
+            assert!(lines.contains(&error.line), "{error}");
+            assert!(!error.reason.contains(['\n', '\r']), "{error:?}");
+        }
+    }
+    // The ends of lines, a mark before them, and a comment after them have no meaning.
+    if !text.contains('\r') {
+        assert_eq!(parse(&text.replace('\n', "\r\n")), parsed);
+        assert_eq!(parse(&text.replace('\n', "\r")), parsed);
+    }
+    if !text.starts_with('\u{feff}') {
+        assert_eq!(parse(&format!("\u{feff}{text}")), parsed);
+    }
+    assert_eq!(parse(&format!("{text}\n# comment\n")), parsed);
+}

@@ -1,0 +1,19 @@
+//! What is read can be printed, and what is printed is read as the same again.
+#![no_main]
+
+use tp0::duration::{self, GoDuration};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    if let Some(duration) =
+        std::str::from_utf8(bytes).ok().and_then(|text| duration::parse(text).ok())
+    {
+        check(duration);
+    }
+    if let Some(number) = bytes.first_chunk() {
+        check(GoDuration(i64::from_le_bytes(*number)));
+    }
+});
+
+fn check(duration: GoDuration) {
+    assert_eq!(duration::parse(&duration.to_string()), Ok(duration));
+}

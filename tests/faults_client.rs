@@ -1,0 +1,328 @@
+//! The real client when its server or the network fails, and when it is told to end in the middle of
+//! that.
+#![allow(unsafe_code)]
+
+#[path = "support/client.rs"]
+mod client;
+mod support;
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use client::{DELIVERED, HOUR, accept, assert_delivered, assert_ends, listen, start, why};
+use support::{DEADLINE, Server, field, until, untimed};
+
+/// TCP has no broadcast, so the kernel itself refuses this one.
+const UNREACHABLE: &str = "255.255.255.255:1";
+
+/// A server that deals with one connection after the other by `answer`, which gets the message.
+fn play<F>(connections: usize, mut answer: F) -> (String, JoinHandle<()>)
+where
+    F: FnMut(usize, &[u8], &mut TcpStream) + Send + 'static,
+{
+    let (listener, address) = listen();
+    let server = thread::spawn(move || {
+        for number in 0..connections {
+            let (mut stream, message) = accept(&listener);
+            answer(number, &message, &mut stream);
+        }
+    });
+    (address, server)
+}
+
+/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
+/// is bound to it the kernel picks it for nobody, and SO_REUSEADDR lets a server bind to it as well.
+struct Reserved(TcpListener);
+
+impl Reserved {
+    fn new() -> Self {
+        // SAFETY: takes no pointers.
+        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+        assert!(fd >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: socket(2) has just opened it, and nobody else owns it.
+        let socket = unsafe { TcpListener::from_raw_fd(fd) };
+        set_option(&socket, libc::SO_REUSEADDR, &1);
+        let address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: 0,
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+            sin_zero: [0; 8],
+        };
+        let length = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: the pointer and the length describe a live sockaddr_in.
+        let result = unsafe { libc::bind(fd, (&raw const address).cast(), length) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+        Self(socket)
+    }
+
+    fn port(&self) -> String {
+        self.0.local_addr().unwrap().port().to_string()
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&[("SERVER_PORT", &self.port())])
+    }
+}
+
+fn set_option<T>(socket: &impl AsRawFd, name: i32, value: &T) {
+    let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
+    // SAFETY: the pointer and the length describe a live T, and the callers give what `name` wants.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, pointer, length) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
+/// Whatever comes for `socket` is lost on the way, from now on.
+fn drop_packets(socket: &impl AsRawFd) {
+    let mut nothing = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
+    let filter = libc::sock_fprog { len: 1, filter: &raw mut nothing };
+    set_option(socket, libc::SO_ATTACH_FILTER, &filter);
+}
+
+fn pass_packets(socket: &impl AsRawFd) {
+    set_option(socket, libc::SO_DETACH_FILTER, &0);
+}
+
+/// Waits until somebody asks for a connection to `address`, an IPv4 one, and gets no answer.
+fn wait_for_connecting(address: &str) {
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    // Remote address and state, SYN_SENT, as in proc_net_tcp of the kernel's documentation.
+    let row = format!("{port:04X} 02 ");
+    until("a connection request", || fs::read_to_string("/proc/net/tcp").unwrap().contains(&row));
+}
+
+// The server.
+
+#[test]
+fn a_server_that_comes_late_is_waited_for() {
+    let port = Reserved::new();
+    let client = start(&port.address(), "2", &[]);
+    let line = client.wait_for("attempt: 5");
+    assert_eq!(
+        untimed(&line),
+        format!(
+            "WARNING  action: connect | result: in_progress | client_id: 1 | attempt: 5 | error: {}: Connection refused (os error 111)",
+            port.address()
+        )
+    );
+    let _server = port.serve();
+    assert_delivered(&client.wait(), 2);
+}
+
+#[test]
+fn a_server_killed_five_times_costs_no_message() {
+    let port = Reserved::new();
+    let mut server = port.serve();
+    let client = start(&port.address(), "400", &[]);
+    for kill in 1..=5 {
+        client.wait_for_count(DELIVERED, kill * 60);
+        let retries = client.lines().iter().filter(|line| line.contains("attempt: ")).count();
+        server.program.signal(libc::SIGKILL);
+        client.wait_for_count("attempt: ", retries + 1);
+        server.program.wait_for_exit(DEADLINE);
+        server = port.serve();
+    }
+    assert_delivered(&client.wait(), 400);
+}
+
+#[test]
+fn nobody_there_is_a_failure_in_time() {
+    let port = Reserved::new();
+    let begin = Instant::now();
+    let ended = start(&port.address(), "1", &[("CLI_SERVER_TIMEOUT", "1s")]).wait();
+    assert!(begin.elapsed() >= Duration::from_secs(1));
+    let refused = format!("{}: Connection refused (os error 111)", port.address());
+    assert_eq!(why(&ended), format!("given up after 1s: {refused}"));
+    assert!(ended.count(&format!("attempt: 2 | error: {refused}")) == 1, "{ended:#?}");
+}
+
+#[test]
+fn a_network_that_cannot_be_reached_is_a_failure_in_time() {
+    let ended = start(UNREACHABLE, "1", &[("CLI_SERVER_TIMEOUT", "100ms")]).wait();
+    assert_eq!(
+        why(&ended),
+        format!("given up after 100ms: {UNREACHABLE}: Network is unreachable (os error 101)")
+    );
+}
+
+#[test]
+fn a_silent_server_is_a_failure_in_time() {
+    let (listener, address) = listen();
+    let ended = start(&address, "1", &[("CLI_SERVER_TIMEOUT", "1s")]).wait();
+    assert_eq!(why(&ended), format!("given up after 1s: {address}: no echo"));
+    drop(listener);
+}
+
+#[test]
+fn an_echo_in_pieces_is_whole() {
+    let (address, server) = play(1, |_, message, stream| {
+        stream.set_nodelay(true).unwrap();
+        message.iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
+    });
+    assert_delivered(&start(&address, "1", &[]).wait(), 1);
+    server.join().unwrap();
+}
+
+#[test]
+fn an_echo_that_never_ends_is_a_failure_in_time() {
+    let (address, server) = play(1, |_, message, stream| {
+        stream.set_nodelay(true).unwrap();
+        let (last, first) = message.split_last().unwrap();
+        stream.write_all(first).unwrap();
+        let _ = stream.read(&mut [0]);
+        let _ = stream.write_all(&[*last]);
+    });
+    let ended = start(&address, "1", &[("CLI_SERVER_TIMEOUT", "1s")]).wait();
+    server.join().unwrap();
+    assert_eq!(why(&ended), format!("given up after 1s: {address}: no echo"));
+}
+
+#[test]
+fn another_answer_is_a_failure() {
+    type Answer = fn(&[u8]) -> Vec<u8>;
+    let answers: [(Answer, &str); 4] = [
+        (|_| "[CLIENT 1] Message N°2\n".into(), "2\\n"),
+        (|message| [message, b"\n"].concat(), "\\n"),
+        (|message| [b" ", message].concat(), " [CLIENT 1] Message N°1\\n"),
+        (|_| b"a | b\xff".to_vec(), "a \\x7c b\\xff"),
+    ];
+    for (answer, difference) in answers {
+        let (address, server) =
+            play(1, move |_, message, stream| stream.write_all(&answer(message)).unwrap());
+        let ended = start(&address, "5", &[]).wait();
+        server.join().unwrap();
+        assert_eq!(
+            why(&ended),
+            format!("{address}: the answer differs from the message, from here on: {difference}")
+        );
+    }
+}
+
+#[test]
+fn an_answer_cut_short_is_tried_again() {
+    let (address, server) = play(3, |number, message, stream| {
+        let length = [0, 5, message.len()][number];
+        stream.write_all(&message[..length]).unwrap();
+    });
+    let ended = start(&address, "1", &[]).wait();
+    server.join().unwrap();
+    assert_delivered(&ended, 1);
+    let retries: Vec<_> = ended.lines.iter().filter(|line| line.contains("WARNING")).collect();
+    let retry = |attempt, received| {
+        format!(
+            "WARNING  action: connect | result: in_progress | client_id: 1 | attempt: {attempt} | error: {address}: the answer ended after {received} of 24 bytes"
+        )
+    };
+    assert_eq!(untimed(retries[0]), retry(2, 0));
+    assert_eq!(untimed(retries[1]), retry(3, 5));
+    assert_eq!(retries.len(), 2);
+}
+
+// The network.
+
+#[test]
+fn lost_connection_requests_are_a_failure_in_time() {
+    let (listener, address) = listen();
+    drop_packets(&listener);
+    let ended = start(&address, "1", &[("CLI_SERVER_TIMEOUT", "1s")]).wait();
+    assert_eq!(
+        why(&ended),
+        format!("given up after 1s: {address}: no answer to the connection request")
+    );
+}
+
+#[test]
+fn a_network_that_comes_back_is_used() {
+    let (listener, address) = listen();
+    drop_packets(&listener);
+    let client = start(&address, "1", &[]);
+    wait_for_connecting(&address);
+    pass_packets(&listener);
+    let (mut stream, message) = accept(&listener);
+    stream.write_all(&message).unwrap();
+    assert_delivered(&client.wait(), 1);
+}
+
+/// Both servers say nothing, but the host of one still answers the kernel's probes.
+#[test]
+fn a_cut_network_is_noticed_and_a_slow_answer_waited_for() {
+    let (slow_listener, slow_address) = listen();
+    let slow = start(&slow_address, "1", &[]);
+    let (mut slow_stream, slow_message) = accept(&slow_listener);
+
+    let (listener, address) = listen();
+    let cut = start(&address, "1", &[]);
+    let (stream, _) = accept(&listener);
+    drop_packets(&stream);
+    let line = cut.wait_for("attempt: 2");
+    assert_eq!(field(&line, "error"), format!("{address}: Connection timed out (os error 110)"));
+    let (mut stream, message) = accept(&listener);
+    stream.write_all(&message).unwrap();
+    assert_delivered(&cut.wait(), 1);
+
+    slow_stream.write_all(&slow_message).unwrap();
+    let ended = slow.wait();
+    assert_delivered(&ended, 1);
+    assert_eq!(ended.count("WARNING"), 0, "{ended:#?}");
+}
+
+// SIGTERM.
+
+#[test]
+fn ends_while_it_connects() {
+    assert_ends(&["connection", "epoll", "eventfd"], || {
+        let (listener, address) = listen();
+        drop_packets(&listener);
+        let client = start(&address, "1", &[HOUR]);
+        wait_for_connecting(&address);
+        (client, listener)
+    });
+}
+
+#[test]
+fn ends_while_it_waits_for_an_echo() {
+    assert_ends(&["connection", "epoll", "eventfd"], || {
+        let (listener, address) = listen();
+        let client = start(&address, "1", &[HOUR]);
+        (client, accept(&listener))
+    });
+}
+
+#[test]
+fn ends_in_the_middle_of_an_echo() {
+    assert_ends(&["connection", "epoll", "eventfd"], || {
+        let (listener, address) = listen();
+        let client = start(&address, "1", &[HOUR]);
+        let (mut stream, message) = accept(&listener);
+        stream.write_all(&message[..5]).unwrap();
+        (client, stream)
+    });
+}
+
+#[test]
+fn ends_between_two_attempts() {
+    // Fails at once, so that the time is spent between the attempts.
+    assert_ends(&["epoll", "eventfd"], || {
+        let client = start(UNREACHABLE, "1", &[HOUR]);
+        client.wait_for("attempt: 6");
+        (client, ())
+    });
+}
+
+#[test]
+fn ends_while_it_sleeps() {
+    let server = Server::start(&[]);
+    assert_ends(&["epoll", "eventfd"], || {
+        let client = start(&server.address.to_string(), "2", &[("CLI_LOOP_PERIOD", "1h")]);
+        client.wait_for(DELIVERED);
+        (client, ())
+    });
+}
