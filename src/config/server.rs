@@ -45,17 +45,15 @@ pub struct ServerConfig {
 impl ServerConfig {
     pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let settings = Settings::read(path, ini::parse, lookup)?;
-        let or = |key, default, from, to| {
-            Ok(settings.get(key, |text| number(text, from, to))?.unwrap_or(default))
-        };
+        let optional = |key, from, to| settings.get(key, |text| number(text, from, to));
         Ok(Self {
             port: settings.required(PORT, |text| number(text, 0, 65535))? as u16,
             listen_backlog: settings.required(LISTEN_BACKLOG, |text| number(text, 1, 65535))?
                 as u16,
             logging_level: settings.required(LOGGING_LEVEL, level)?,
             bind: settings.get(BIND, address)?.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-            workers: or(WORKERS, processors(), 1, MAX_WORKERS)? as usize,
-            message_limit: or(MESSAGE_LIMIT, 65536, 1, MAX_MESSAGE_LIMIT)? as usize,
+            workers: optional(WORKERS, 1, MAX_WORKERS)?.unwrap_or_else(processors) as usize,
+            message_limit: optional(MESSAGE_LIMIT, 1, MAX_MESSAGE_LIMIT)?.unwrap_or(65536) as usize,
             timeout: settings
                 .get(TIMEOUT, |text| duration(text, 1))?
                 .unwrap_or(Duration::from_secs(60)),
