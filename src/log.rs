@@ -100,8 +100,9 @@ impl Log {
         }
     }
 
-    /// Writes out what there is. A stdout that is closed, full or broken costs the lines and nothing
-    /// else: the program's work is not its log.
+    /// Writes out what there is. A stdout that is closed or broken, or a full disk, costs the lines and
+    /// nothing else: the program's work is not its log. A full pipe is waited for, as lines are not
+    /// dropped; a second signal ends that too.
     pub fn flush(&mut self) {
         if self.lines.is_empty() {
             return;

@@ -134,7 +134,8 @@ pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
 }
 
 /// From now on new connections find nobody, while those whose handshake has begun can still be
-/// accepted: between the last accept and the close of a listener nobody can be reset any more.
+/// accepted, in a queue that has room for them: between the last accept and the close of a listener
+/// nobody can be reset any more.
 ///
 /// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
 /// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).
@@ -149,7 +150,24 @@ pub fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
         instruction(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
     ];
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    set_option(listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+    set_option(listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)?;
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::listen(listener.as_raw_fd(), u16::MAX.into()) })?;
+    Ok(())
+}
+
+/// Whether the kernel has ever dropped a packet of a handshake, as it does when the queue is full:
+/// SO_MEMINFO, Linux 4.12. No, where it cannot say.
+pub fn has_dropped(listener: &TcpListener) -> bool {
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let mut information = [0u32; DROPS + 1];
+    let mut length = size_of_val(&information) as libc::socklen_t;
+    let (fd, pointer) = (listener.as_raw_fd(), information.as_mut_ptr().cast());
+    // SAFETY: `pointer` and `length` describe a live array.
+    let result = check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, pointer, &mut length)
+    });
+    result.is_ok() && information[DROPS] > 0
 }
 
 fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {

@@ -85,7 +85,7 @@ impl<'a> Worker<'a> {
             for token in events.tokens() {
                 match token {
                     SHUTDOWN => {}
-                    LISTENER => self.accept(),
+                    LISTENER => _ = self.accept(),
                     index => self.advance(index as usize),
                 }
             }

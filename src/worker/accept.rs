@@ -16,22 +16,27 @@ const ACCEPTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Worker<'_> {
-    pub(super) fn accept(&mut self) {
+    /// Accepts what is in the queue, but no more than its share of a turn: then it answers true.
+    pub(super) fn accept(&mut self) -> bool {
         for _ in 0..ACCEPTS {
             match self.listener.as_deref().map(socket::accept) {
-                None => return,
+                None => return false,
                 Some(Ok((stream, ip))) => self.admit(stream, ip),
                 Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.shared.set_exhausted(false);
-                    return;
+                    return false;
                 }
-                Some(Err(error)) if is_exhaustion(&error) => return self.pause(&error),
+                Some(Err(error)) if is_exhaustion(&error) => {
+                    self.pause(&error);
+                    return false;
+                }
                 // That one connection is lost already: accept(2) passes on its network errors.
                 Some(Err(error)) => self.log.error(format_args!(
                     "action: accept_connections | result: fail | error: {error}"
                 )),
             }
         }
+        true
     }
 
     fn admit(&mut self, stream: TcpStream, ip: IpAddr) {

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Peer, Worker};
-use crate::socket;
 
 /// For this long after the signal, what is on its way may still arrive: a handshake that has begun
 /// ends in an accepted connection, and a connection that has just been made brings its message.
 /// Shorter than the burst of signals that count as one, so that an idle server ends in peace.
 const GRACE: Duration = Duration::from_millis(50);
+/// For this long the listener stays where its queue has overflowed: the kernel then drops the last
+/// packet of a handshake, and the peer, which takes itself for connected, sends its message again
+/// after 200 ms and 600 ms (RFC 6298, with Linux's least timeout).
+const RETRANSMISSION: Duration = Duration::from_millis(500);
 
 /// When the last of each kind is closed.
 pub struct Drain {
-    /// The listener and the silent connections.
+    /// Silent connections.
     silent: Instant,
+    listener: Instant,
     /// Half-received messages, half-sent echoes, and peers that have not ended their side.
     half_received: Instant,
     /// The next of these moments that closes anything.
@@ -25,28 +29,33 @@ pub struct Drain {
 
 impl Worker<'_> {
     pub(super) fn begin_drain(&mut self) -> io::Result<()> {
-        self.shared.announce_end(&mut self.log);
+        let has_overflowed = match self.listener.as_deref() {
+            Some(listener) => self.shared.begin_end(listener, &mut self.log),
+            None => false,
+        };
         self.epoll.delete(self.shared.shutdown)?;
-        if let Some(listener) = self.listener.as_deref() {
-            // Without the filter a connection made in the last instant may be reset; nothing else.
-            let _ = socket::refuse_handshakes(listener);
-        }
+        // Not before here: a connection made before the filter has all of the grace.
+        self.now = Instant::now();
         let half_received = self.now + self.shared.config.drain_timeout;
         let silent = half_received.min(self.now + GRACE);
-        self.drain = Some(Drain { silent, half_received, next: silent });
+        let listener = if has_overflowed { self.now + RETRANSMISSION } else { silent };
+        let listener = listener.min(half_received);
+        self.drain = Some(Drain { silent, listener, half_received, next: silent });
         self.arm();
         Ok(())
     }
 
     /// Closes what is due, once the end has begun. O(n), but only then.
     pub(super) fn sweep(&mut self) {
-        let Some(Drain { silent, half_received, .. }) = self.drain else {
+        let Some(Drain { silent, listener, half_received, .. }) = self.drain else {
             return;
         };
         if self.now < silent {
             return;
         }
-        self.close_listener(half_received);
+        if self.now >= listener {
+            self.close_listener(half_received);
+        }
         for index in self.peers.indices() {
             // What has arrived since the last turn still counts.
             self.advance(index);
@@ -57,23 +66,21 @@ impl Worker<'_> {
             }
         }
         self.arm();
-        self.drain = Some(Drain { silent, half_received, next: half_received });
+        let next = if self.now < listener { listener } else { half_received };
+        self.drain = Some(Drain { silent, listener, half_received, next });
     }
 
     /// Accepts all that is in the queue, then lets go of the listener; the last worker to do so
     /// closes it. Where descriptors have run out, it waits for the half-received messages' end.
     fn close_listener(&mut self, at_the_latest: Instant) {
-        loop {
-            let before = self.peers.len();
-            self.accept();
-            if self.peers.len() == before {
-                break;
-            }
-        }
+        while self.accept() {}
         if self.resume.is_some() && self.now < at_the_latest {
             return;
         }
-        if let Some(listener) = self.listener.take().and_then(Arc::into_inner) {
+        let Some(listener) = self.listener.take() else { return };
+        // Others may keep it open: this loop is no longer to be woken for it.
+        let _ = self.epoll.delete(&*listener);
+        if let Some(listener) = Arc::into_inner(listener) {
             drop(listener);
             self.log.info(format_args!("action: close_listener | result: success"));
         }

@@ -3,31 +3,38 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::Worker;
 use crate::config::ServerConfig;
 use crate::log::Log;
 use crate::signal::Shutdown;
+use crate::socket;
 
 /// What all workers look at.
 pub struct Shared<'a> {
     pub config: &'a ServerConfig,
     pub shutdown: &'a Shutdown,
-    end: Once,
+    end: OnceLock<bool>,
     exhausted: AtomicBool,
 }
 
 impl Shared<'_> {
-    /// Logs, once for all workers and before any of them closes anything, that the end has begun.
-    pub fn announce_end(&self, log: &mut Log) {
-        self.end.call_once(|| {
+    /// Begins the end, once for all workers and before any of them closes anything: nobody new can
+    /// connect, and the log says why. Answers whether the queue has ever overflowed.
+    pub fn begin_end(&self, listener: &TcpListener, log: &mut Log) -> bool {
+        *self.end.get_or_init(|| {
+            // Asked first, for what the filter drops counts too.
+            let has_overflowed = socket::has_dropped(listener);
+            // Without the filter a connection made in the last instant may be reset; nothing else.
+            let _ = socket::refuse_handshakes(listener);
             if let Some(signal) = self.shutdown.signal() {
                 log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
             }
             log.flush();
-        });
+            has_overflowed
+        })
     }
 
     /// Notes that descriptors have run out, or that accepting has caught up again. Answers what was
@@ -43,7 +50,8 @@ impl Shared<'_> {
 /// closed, with as many workers as `config` says. The first one runs on this thread.
 pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) -> io::Result<()> {
     let listener = Arc::new(listener);
-    let shared = Shared { config, shutdown, end: Once::new(), exhausted: AtomicBool::new(false) };
+    let shared =
+        Shared { config, shutdown, end: OnceLock::new(), exhausted: AtomicBool::new(false) };
     let new_worker =
         || Worker::new(&shared, Arc::clone(&listener), Log::new(config.logging_level.level));
     let first = new_worker()?;

@@ -1,0 +1,194 @@
+//! The real server and signals at the worst moment.
+
+#[path = "support/load.rs"]
+mod load;
+mod support;
+
+use std::collections::HashSet;
+use std::fs;
+use std::hint::spin_loop;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use load::{Load, handles, make_fifo, time_waits};
+use support::{Program, Server, field, folder, read_to_end, until};
+
+/// The server lets a connection that was made in the last instant bring its message for 50 ms. On a
+/// busy machine a client may be held up for longer between its connect and its write.
+const AT_ONCE: Duration = Duration::from_millis(25);
+
+fn ends_under_load(backlog: &str) {
+    let environment = [("SERVER_LISTEN_BACKLOG", backlog), ("SERVER_DRAIN_TIMEOUT", "10s")];
+    let server = Server::start(&environment);
+    let mut half = server.connect();
+    half.write_all(b"half").unwrap();
+    let load = Load::start(server.address, 50, drop);
+    load.wait_for(500);
+    server.program.terminate();
+    server.program.wait_for("close_listener");
+    half.write_all(b" and half\n").unwrap();
+    assert_eq!(read_to_end(&mut half), b"half and half\n");
+    drop(half);
+
+    let ended = server.program.wait();
+    assert!(ended.status.success(), "{}", ended.status);
+    assert_eq!(ended.count("action: shutdown | result: in_progress | signal: SIGTERM"), 1);
+    let received = ended.lines.iter().filter(|l| l.contains("receive_message | result: success"));
+    let mut received: HashSet<_> = received.map(|line| field(line, "msg")).collect();
+    assert!(received.remove("half and half"));
+    let sent = load.join();
+    for sent in sent.iter().filter(|sent| !sent.is_answered()) {
+        assert!(!received.contains(sent.message.as_str()), "logged and not answered: {sent:?}");
+        assert!(sent.took > AT_ONCE, "sent and not answered: {sent:?}");
+    }
+    assert_eq!(received.len(), sent.iter().filter(|sent| sent.is_answered()).count());
+}
+
+#[test]
+fn nothing_is_lost_when_it_ends_under_load() {
+    ends_under_load("4096");
+}
+
+/// The kernel drops the last packet of handshakes for which there is no room, and the peers, which
+/// take themselves for connected, send again after 200 ms.
+#[test]
+fn nothing_is_lost_when_it_ends_with_a_short_queue() {
+    for _ in 0..3 {
+        ends_under_load("1");
+    }
+}
+
+/// The kernel alone would make a connection of each handshake until the listener is closed, and then
+/// reset it.
+#[test]
+fn nobody_new_connects_once_the_end_has_begun() {
+    let server = Server::start(&[]);
+    server.program.terminate();
+    server.program.wait_for("action: shutdown | result: in_progress");
+    // Stopped, it cannot close its listener.
+    server.program.signal(libc::SIGSTOP);
+    let connected = TcpStream::connect_timeout(&server.address, Duration::from_millis(200));
+    server.program.signal(libc::SIGCONT);
+    assert!(connected.is_err(), "{connected:?}");
+    assert!(server.program.wait().status.success());
+}
+
+#[test]
+fn a_connection_just_made_may_bring_its_message() {
+    let brings_its_message = |_: &i32| {
+        let server = Server::start(&[("SERVER_WORKERS", "1")]);
+        let mut peer = server.connect();
+        server.program.wait_for("accept_connections | result: success");
+        server.program.terminate();
+        server.program.wait_for("action: shutdown | result: in_progress");
+        let sent = peer.write_all(b"just in time\n");
+        let mut echo = String::new();
+        let ended = sent.and_then(|()| peer.read_to_string(&mut echo));
+        ended.is_ok() && echo == "just in time\n"
+    };
+    // There are 50 ms for it, which a busy machine may take away, though not as a rule.
+    let in_time = (0..20).filter(brings_its_message).count();
+    assert!(in_time > 10, "{in_time} of 20");
+}
+
+#[test]
+fn a_thousand_signals_are_one_shutdown() {
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        let server = Server::start(&[]);
+        let silent = server.connect();
+        for _ in 0..1000 {
+            server.program.signal(signal);
+        }
+        let ended = server.program.wait();
+        assert!(ended.status.success(), "{ended:?}");
+        assert_eq!(ended.count("action: shutdown | result: in_progress"), 1);
+        assert_eq!(ended.count("action: shutdown | result: success"), 1);
+        drop(silent);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_drain_at_once() {
+    let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
+    let mut half = server.connect();
+    half.write_all(b"half").unwrap();
+    let load = Load::start(server.address, 10, drop);
+    load.wait_for(100);
+    server.program.terminate();
+    server.program.wait_for("close_listener");
+    let start = Instant::now();
+    server.program.signal(libc::SIGINT);
+    assert_eq!(server.program.wait().status.code(), Some(128 + libc::SIGINT));
+    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    load.join();
+}
+
+/// The settings are a FIFO: the program waits at its open until the test writes them.
+#[test]
+fn handlers_go_in_before_anything_else() {
+    let settings = folder("handlers_go_in_before_anything_else").join("config.ini");
+    make_fifo(&settings);
+    let program = Program::spawn(Server::command(&[]).arg("--config").arg(&settings));
+    until("a handler", || handles(program.pid(), libc::SIGTERM));
+    program.terminate();
+    fs::write(&settings, "").unwrap();
+    let ended = program.wait();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.count("action: shutdown | result: success"), 1);
+}
+
+#[test]
+fn a_signal_in_the_first_milliseconds() {
+    for start in 0..50 {
+        let program = Program::spawn(&mut Server::command(&[]));
+        // Before there is a handler the signal is the kernel's affair.
+        until("a handler", || handles(program.pid(), libc::SIGTERM));
+        let ready = Instant::now();
+        while ready.elapsed() < Duration::from_micros(50 * start) {
+            spin_loop();
+        }
+        let (ended, _) = program.stop();
+        assert!(ended.status.success(), "start {start}: {ended:?}");
+        assert_eq!(ended.count("action: shutdown | result: success"), 1, "start {start}");
+    }
+}
+
+#[test]
+fn the_port_is_free_again_at_once() {
+    let server = Server::start(&[]);
+    let load = Load::start(server.address, 20, drop);
+    load.wait_for(1000);
+    assert!(load.stop().iter().all(|sent| sent.is_answered()));
+    let port = server.address.port();
+    let (ended, _) = server.program.stop();
+    assert!(ended.status.success(), "{}", ended.status);
+    assert!(time_waits(port) > 0, "the load should leave connections in TIME_WAIT");
+    let again = Server::start(&[("SERVER_PORT", &port.to_string())]);
+    assert_eq!(again.exchange(b"again\n"), b"again\n");
+}
+
+#[test]
+fn the_end_serves_what_is_in_the_queue() {
+    for drain_timeout in ["500ms", "0"] {
+        let environment = [("SERVER_WORKERS", "1"), ("SERVER_DRAIN_TIMEOUT", drain_timeout)];
+        let server = Server::start(&environment);
+        // Stopped, it accepts nothing: the kernel makes the connections.
+        server.program.signal(libc::SIGSTOP);
+        for _ in 0..500 {
+            server.connect();
+        }
+        let mut queued: Vec<_> = (0..500).map(|_| server.connect()).collect();
+        for peer in &mut queued {
+            peer.write_all(b"queued\n").unwrap();
+        }
+        server.program.terminate();
+        server.program.signal(libc::SIGCONT);
+        for mut peer in queued {
+            assert_eq!(read_to_end(&mut peer), b"queued\n");
+        }
+        let ended = server.program.wait();
+        assert!(ended.status.success(), "{}", ended.status);
+        assert_eq!(ended.count("msg: queued"), 500);
+    }
+}

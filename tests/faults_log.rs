@@ -1,0 +1,104 @@
+//! The real server's log: what a peer sends cannot forge it, and its loss costs nothing else.
+
+#[path = "support/load.rs"]
+mod load;
+mod support;
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use load::{assert_prompt, close_stdout, complete, mute};
+use support::{Program, Server, half_close, read_to_end};
+
+/// `name: value`
+fn pair(part: &str) -> Option<(&str, &str)> {
+    part.split_once(':').map(|(name, value)| (name.trim(), value.trim()))
+}
+
+/// Action, result and details.
+type Line<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
+
+/// Reads a line as the course's tests do.
+fn parse(line: &str) -> Option<Line<'_>> {
+    let mut parts = line.split('|');
+    let (_, action) = parts.next()?.split_once("action: ")?;
+    let (_, result) = pair(parts.next()?).filter(|(name, _)| *name == "result")?;
+    let is_known = ["success", "fail", "in_progress"].contains(&result);
+    let details = parts.map(pair).collect::<Option<_>>()?;
+    is_known.then_some((action.trim(), result, details))
+}
+
+#[test]
+fn no_message_forges_a_line_or_a_field() {
+    const LINE: &str = "2026-11-23 17:33:53 INFO     action: shutdown | result: success";
+    let forged = format!("x\r{LINE}");
+    let messages: [(&[u8], &str); 9] = [
+        (b"x | result: fail | ip: 10.0.0.1", "x \\x7c result: fail \\x7c ip: 10.0.0.1"),
+        (b"|||", "\\x7c\\x7c\\x7c"),
+        (forged.as_bytes(), &forged.replace('\r', "\\r").replace('|', "\\x7c")),
+        (b"\x1b[2K\x1b[1A", "\\x1b[2K\\x1b[1A"),
+        (b"\\x7c \\n", "\\\\x7c \\\\n"),
+        (b"\xff\xc3\xed\xa0\x80", "\\xff\\xc3\\xed\\xa0\\x80"),
+        (b"\0\x07\x08\x0b\x0c\x7f", "\\x00\\x07\\x08\\x0b\\x0c\\x7f"),
+        ("\u{85}\u{2028}\u{2029}\u{202e}".as_bytes(), "\\u{85}\\u{2028}\\u{2029}\\u{202e}"),
+        ("[CLIENT 1] Message N°1: ñ 日本語".as_bytes(), "[CLIENT 1] Message N°1: ñ 日本語"),
+    ];
+    let server = Server::start(&[("SERVER_WORKERS", "1")]);
+    for (message, _) in messages {
+        // A newline ends the message, and what follows it is never logged.
+        let bytes = [message, b"\n", LINE.as_bytes(), b"\n"].concat();
+        assert_eq!(server.exchange(&bytes), [message, b"\n"].concat());
+        let mut without_newline = server.connect();
+        without_newline.write_all(message).unwrap();
+        half_close(&without_newline);
+        assert_eq!(read_to_end(&mut without_newline), message);
+    }
+    let (ended, _) = server.program.stop();
+    let lines = ended.lines.iter();
+    let lines = lines.map(|line| parse(line).unwrap_or_else(|| panic!("not a line: {line:?}")));
+    let received: Vec<_> = lines.filter(|line| line.0 == "receive_message").collect();
+    assert_eq!(received.len(), 2 * messages.len());
+    for (lines, (_, shown)) in received.chunks(2).zip(messages) {
+        let details = vec![("ip", "127.0.0.1"), ("msg", shown)];
+        assert_eq!(lines[0], ("receive_message", "success", details));
+        assert_eq!(lines[0], lines[1]);
+    }
+    assert_eq!(ended.count("INFO     action: shutdown | result: success"), 1);
+}
+
+fn assert_works_and_ends(server: Server) {
+    // The first connection would get the descriptor of a stdout that is closed, and the log with it.
+    let first = server.connect();
+    assert_prompt(&server);
+    complete(vec![first], b"first\n", b"first\n");
+    assert_eq!(server.exchange(&[&[b'|'; 60_000][..], b"\n"].concat()).len(), 60_001);
+    let (ended, _) = server.program.stop();
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn it_starts_without_a_stdout() {
+    let mut command = Server::command(&[]);
+    close_stdout(command.stdout(Stdio::null()));
+    assert_works_and_ends(mute(Program::spawn(&mut command)));
+}
+
+#[test]
+fn a_full_disk_costs_the_log_alone() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    assert_works_and_ends(mute(Program::spawn(Server::command(&[]).stdout(full))));
+}
+
+#[test]
+fn the_reader_of_its_log_may_go() {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let program = Program::spawn(Server::command(&[]).stdout(OwnedFd::from(writer)));
+    let mut lines = BufReader::new(reader).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    while !next().contains("action: accept_connections") {}
+    drop(lines);
+    assert_works_and_ends(mute(program));
+}

@@ -1,0 +1,158 @@
+//! The real server and peers that misbehave: nobody else notices.
+
+#[path = "support/load.rs"]
+mod load;
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use load::{
+    allow_descriptors, assert_prompt, connect_with_small_window, descriptors, memory, reset,
+    sockets,
+};
+use support::{DEADLINE, Server, read_to_end, until, untimed};
+
+/// A peer that gets `bytes` out and then does nothing.
+fn peer(server: &Server, bytes: &[u8]) -> TcpStream {
+    let mut peer = server.connect();
+    peer.write_all(bytes).unwrap();
+    peer
+}
+
+/// Waits until the server has nothing open but its listener.
+fn wait_until_closed(server: &Server) {
+    until("all connections closed", || sockets(server.program.pid()) == 1);
+}
+
+#[test]
+fn eight_thousand_silent_connections() {
+    const SILENT: usize = 8000;
+    allow_descriptors(SILENT as u64);
+    let server = Server::start(&[]);
+    let pid = server.program.pid();
+    let silent: Vec<_> = (0..SILENT).map(|_| server.connect()).collect();
+    until("all accepted", || sockets(pid) == SILENT + 1);
+    assert_prompt(&server);
+    until("the good clients gone", || sockets(pid) == SILENT + 1);
+    let resident = memory(pid, "VmRSS");
+    assert!(resident < 6 * 1024, "{resident} kB resident");
+
+    let own = |link: &&String| link.starts_with("socket:") || link.starts_with("anon_inode:");
+    let open = descriptors(pid).iter().filter(own).count();
+    let (ended, took) = server.program.stop();
+    assert!(ended.status.success() && took < Duration::from_secs(1), "{took:?} {}", ended.status);
+    assert_eq!(ended.count("action: close_connection | result: success"), SILENT);
+    assert_eq!(ended.count("action: close_"), open, "one for each descriptor");
+    drop(silent);
+}
+
+#[test]
+fn a_byte_now_and_then_does_not_extend_the_deadline() {
+    let server = Server::start(&[("SERVER_TIMEOUT", "1s")]);
+    let (mut slow, start) = (server.connect(), Instant::now());
+    // The wait for an answer that does not come is the pause between two bytes.
+    slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let ended = loop {
+        assert!(start.elapsed() < DEADLINE, "each byte gives it more time");
+        let sent = slow.write_all(b"x");
+        match sent.and_then(|()| slow.read(&mut [0])) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => assert_prompt(&server),
+            other => break other,
+        }
+    };
+    // A byte may have been under way when the server closed.
+    let reset = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionReset;
+    assert!(matches!(&ended, Ok(0)) || ended.as_ref().is_err_and(reset), "{ended:?}");
+    assert!(start.elapsed() >= Duration::from_secs(1), "ended early");
+    let line = server.program.wait_for("result: fail");
+    assert!(line.contains("error: timed out after 1s: no newline in "), "{line}");
+}
+
+#[test]
+fn peers_that_never_read_their_echo() {
+    let limit = 16 << 20;
+    let server =
+        Server::start(&[("SERVER_TIMEOUT", "2s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())]);
+    let small = [vec![b'x'; 60_000], vec![b'\n']].concat();
+    let _deaf: Vec<_> = (0..20)
+        .map(|_| {
+            let mut deaf = connect_with_small_window(&server);
+            deaf.write_all(&small).unwrap();
+            deaf
+        })
+        .collect();
+    assert_prompt(&server);
+    // More than the kernel's buffers take: the server is left with the rest.
+    let large = [vec![b'x'; limit - 1], vec![b'\n']].concat();
+    let mut deaf = connect_with_small_window(&server);
+    deaf.write_all(&large).unwrap();
+    assert_prompt(&server);
+    let line = server.program.wait_for("result: fail");
+    assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
+    assert!(line.contains("error: timed out after 2s: "), "{line}");
+    wait_until_closed(&server);
+}
+
+#[test]
+fn peers_that_reset_after_sending() {
+    let server = Server::start(&[]);
+    for number in 0..300 {
+        let bytes = [&b"whole\n"[..], b"half", b""][number % 3];
+        reset(peer(&server, bytes));
+    }
+    assert_prompt(&server);
+    wait_until_closed(&server);
+    let (ended, _) = server.program.stop();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.count("action: accept_connections | result: success"), 310);
+    assert!(ended.count("action: receive_message") >= 310, "each has its line: {ended:#?}");
+}
+
+#[test]
+fn a_thousand_that_connect_and_leave() {
+    let server = Server::start(&[]);
+    for _ in 0..1000 {
+        server.connect();
+    }
+    assert_prompt(&server);
+    wait_until_closed(&server);
+    let (ended, _) = server.program.stop();
+    let left = "result: fail | ip: 127.0.0.1 | error: the peer closed before it sent a byte";
+    assert_eq!(ended.count(left), 1000);
+}
+
+#[test]
+fn bytes_after_the_newline_never_cost_the_echo() {
+    let server = Server::start(&[]);
+    let message = [vec![b'x'; 60_000], vec![b'\n']].concat();
+    for _ in 0..50 {
+        let mut talker = peer(&server, &[&message[..], &[b'y'; 65_536]].concat());
+        assert_eq!(read_to_end(&mut talker), message);
+    }
+    assert_prompt(&server);
+}
+
+#[test]
+fn peers_over_the_limit_cost_no_memory() {
+    let server = Server::start(&[]);
+    let pid = server.program.pid();
+    assert_prompt(&server);
+    let before = memory(pid, "VmHWM");
+    let endless = vec![b'x'; 16 << 20];
+    for _ in 0..4 {
+        let mut peer = peer(&server, &endless);
+        assert_eq!(read_to_end(&mut peer), b"");
+    }
+    assert_prompt(&server);
+    for line in server.program.wait_for_count("result: fail", 4) {
+        assert_eq!(
+            untimed(&line),
+            "ERROR    action: receive_message | result: fail | ip: 127.0.0.1 | error: the message is longer than 65536 bytes"
+        );
+    }
+    let grown = memory(pid, "VmHWM") - before;
+    assert!(grown < 1024, "{grown} kB for messages of 64 kB at most");
+    wait_until_closed(&server);
+}
