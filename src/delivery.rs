@@ -1,6 +1,7 @@
 //! Delivers messages: one connection each, tried again until the message's time is up, and every wait
 //! ended at once by a signal.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -22,8 +23,11 @@ const STREAM: u64 = 2;
 /// How long one address may take to answer a handshake, before the next one, or the next attempt,
 /// which looks the name up again: a container that was replaced has another address.
 const CONNECT: Duration = Duration::from_secs(3);
+/// After so long a wait on one connection the kernel is asked to find out whether its path is dead: not
+/// at once, for that takes four system calls, and most echoes are there in a moment.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a peer's host may answer nothing at all, in seconds.
-const DEAD_PATH: u16 = 5;
+const DEAD_PATH: u16 = 4;
 
 /// Why a wait, or what it was for, has ended early.
 #[derive(Debug)]
@@ -144,7 +148,6 @@ impl<'a> Delivery<'a> {
     ) -> Result<(), Interrupt> {
         let setback = |error: io::Error| Setback(format!("{address}: {error}"));
         let mut stream = socket::connect(address).map_err(setback)?;
-        socket::detect_dead_path(&stream, DEAD_PATH).map_err(setback)?;
         let result = self.converse(&mut stream, address, message, deadline);
         drop(stream);
         let level = if matches!(result, Err(Signal)) { Level::Info } else { Level::Debug };
@@ -159,11 +162,13 @@ impl<'a> Delivery<'a> {
         message: &[u8],
         deadline: Instant,
     ) -> Result<(), Interrupt> {
+        let setback = |reason: &dyn Display| Setback(format!("{address}: {reason}"));
         let mut exchange = Exchange::new(message);
         let mut watched = None;
         let connect_deadline = deadline.min(Instant::now() + CONNECT);
+        let mut patience = Some(Instant::now() + PATIENCE);
         loop {
-            let (interest, deadline, wait) = match exchange.advance(stream) {
+            let (interest, deadline, missing) = match exchange.advance(stream) {
                 Ok(Step::Done) => return Ok(()),
                 Ok(Step::AwaitReadable) => (Interest::Readable, deadline, "no echo"),
                 Ok(Step::AwaitWritable) if exchange.is_connecting() => {
@@ -173,18 +178,32 @@ impl<'a> Delivery<'a> {
                 Err(error @ exchange::Failure::Differs(_)) => {
                     return Err(Failure(format!("{address}: {error}")));
                 }
-                Err(error) => return Err(Setback(format!("{address}: {error}"))),
+                Err(error) => return Err(setback(&error)),
             };
-            match watched.replace(interest) {
-                Some(before) if before == interest => Ok(()),
-                Some(_) => self.epoll.modify(&*stream, STREAM, interest),
-                None => self.epoll.add(&*stream, STREAM, interest),
+            self.watch(stream, watched.replace(interest), interest)?;
+            if self.wait(patience.unwrap_or(deadline).min(deadline))? {
+                continue;
             }
-            .map_err(|error| Failure(format!("epoll: {error}")))?;
-            if !self.wait(deadline)? {
-                return Err(Setback(format!("{address}: {wait}")));
+            if Instant::now() >= deadline {
+                return Err(setback(&missing));
             }
+            patience = None;
+            socket::detect_dead_path(stream, DEAD_PATH).map_err(|error| setback(&error))?;
         }
+    }
+
+    fn watch(
+        &self,
+        stream: &TcpStream,
+        before: Option<Interest>,
+        interest: Interest,
+    ) -> Result<(), Interrupt> {
+        match before {
+            Some(before) if before == interest => Ok(()),
+            Some(_) => self.epoll.modify(stream, STREAM, interest),
+            None => self.epoll.add(stream, STREAM, interest),
+        }
+        .map_err(|error| Failure(format!("epoll: {error}")))
     }
 
     /// Waits for an event, at most until `deadline`: false when that has come.
