@@ -140,3 +140,18 @@ fn files_are_short() {
         assert!(lines <= 300, "{name} has {lines} lines");
     }
 }
+
+/// Both languages show the same commands and the same settings.
+#[test]
+fn the_readmes_say_the_same() {
+    let blocks = |name: &str| {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        let code: Vec<_> = text.split("```").skip(1).step_by(2).map(str::to_owned).collect();
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        let keys: Vec<_> = rows.map(|row| row.split(" | ").next().unwrap().to_owned()).collect();
+        (code, keys)
+    };
+    let (english, spanish) = (blocks("README.md"), blocks("README.es.md"));
+    assert!(english.0.len() >= 5 && english.1.len() >= 14);
+    assert_eq!(english, spanish);
+}
