@@ -46,11 +46,16 @@ $(VENV): tests/requirements.txt
 fuzz: ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
 
+.PHONY: bench
+bench: ## Measure side by side with the peers, into bench/RESULTS.md (some five minutes)
+	bench/run.py
+
 .PHONY: lint
 lint: ## Check format, warnings and scripts
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	shellcheck $(SCRIPTS)
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile
