@@ -127,8 +127,10 @@ fn start_loopback() -> io::Result<()> {
     request.ifr_name[1] = b'o' as libc::c_char;
     request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    // The C libraries do not agree on the type of a request.
+    let set_flags = libc::SIOCSIFFLAGS as libc::Ioctl;
     // SAFETY: the pointer is to a live ifreq, which this request reads.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) })?;
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), set_flags, &raw const request) })?;
     Ok(())
 }
 
