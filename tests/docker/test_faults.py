@@ -81,6 +81,12 @@ def unused_address():
     return str(ip_network(inspect(NETWORK)["IPAM"]["Config"][0]["Subnet"])[-2])
 
 
+def duration(action):
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
 def milliseconds_to_end(name):
     """From SIGTERM to the end, both as the engine saw them."""
     since = now()
@@ -112,14 +118,14 @@ def test_one_is_cut_from_the_network_and_joined_again(checkout, cut):
 
 
 def test_a_client_is_cut_while_it_waits_for_its_echo(checkout):
+    """Nothing tells it: the kernel of a paused server took the message, and then no packet comes any more."""
     clients = up(checkout, 1, messages=40, period="100ms")
     docker("pause", "server")
-    before = len(ECHO.findall(logs("client1")))
     docker("network", "disconnect", NETWORK, "client1")
+    eventually(lambda: RETRY in logs("client1"), "the client takes the path for dead", seconds=10)
     docker("unpause", "server")
     docker("network", "connect", NETWORK, "client1")
     finish(*clients, messages=40)
-    assert before < 40
 
 
 def test_the_server_restarts_with_edited_settings(checkout):
@@ -138,21 +144,16 @@ def test_a_hundred_clients_at_once(checkout, capsys):
     checkout.edit("client/config.yaml", "address", f'"server:{PORT}"\n  timeout: 5m')
     checkout.loop(amount=5, period="10ms")
     checkout.generate(100)
-    begin = time.monotonic()
-    checkout.make("docker-compose-up")
-    took = time.monotonic() - begin
+    started = duration(lambda: checkout.run("timeout", 120, "make", "docker-compose-up"))
     clients = [f"client{number}" for number in range(1, 101)]
     checkout.edit("server/config.ini", "SERVER_PORT", PORT)
     checkout.compose("restart", "server")
     finish(*clients, messages=5)
     assert logs("server").count("receive_message | result: success") == 500
-    begin = time.monotonic()
-    checkout.make("docker-compose-down")
-    down = time.monotonic() - begin
+    stopped = duration(lambda: checkout.run("timeout", 60, "make", "docker-compose-down"))
     assert containers() == [] and NETWORK not in networks()
     with capsys.disabled():
-        print(f"\n100 clients are up in {took:.1f} s, down in {down:.1f} s", end="")
-    assert down < 60
+        print(f"\n100 clients are up in {started:.1f} s, down in {stopped:.1f} s", end="")
 
 
 def test_a_tenth_of_a_processor(network):
@@ -173,11 +174,13 @@ def test_2000_silent_connections_in_32_megabytes(network, capsys):
     eventually(lambda: "accept_connections | result: in_progress" in logs("server"), "the server listens")
     silent = [socket.create_connection(address, timeout=10) for _ in range(2000)]
     eventually(lambda: logs("server").count("accept_connections | result: success") == 2000, "all are accepted")
-    begin = time.monotonic()
-    with socket.create_connection(address, timeout=10) as peer:
-        peer.sendall(b"a message\n")
-        assert peer.makefile("rb").read() == b"a message\n"
-    took = time.monotonic() - begin
+
+    def exchange():
+        with socket.create_connection(address, timeout=10) as peer:
+            peer.sendall(b"a message\n")
+            assert peer.makefile("rb").read() == b"a message\n"
+
+    took = duration(exchange)
     used = docker("stats", "--no-stream", "--format", "{{.MemUsage}}", "server")
     with capsys.disabled():
         print(f"\n2000 silent connections: {used}, an echo in {took * 1e3:.1f} ms", end="")
@@ -211,7 +214,7 @@ def unanswered(network):
 
 def test_a_resolver_that_never_answers(unanswered):
     unanswered("1500ms")
-    eventually(lambda: ended("client1"), "the client gives up", seconds=5)
+    eventually(lambda: ended("client1"), "the client gives up", seconds=4)
     assert states(["client1"]) == [(True, 1)]
     assert "given up after 1.5s: server: no answer from the resolver" in logs("client1")
 
