@@ -8,8 +8,9 @@ VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
 SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
-# Looked for at each use: Compose v2 is a plugin of the docker command, 1.29 a command of its own.
-compose = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --file $(COMPOSE_FILE)
+# Looked for at each use: Compose v2 is a plugin of the docker command, 1.29 a command of its own, which
+# waits for itself for ever once it starts as many services as its limit (64) allows at a time.
+compose = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo env COMPOSE_PARALLEL_LIMIT=2048 docker-compose) --file $(COMPOSE_FILE)
 
 .PHONY: help
 help: ## List these targets
