@@ -9,14 +9,15 @@ pub use server::ServerConfig;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::document::{Entry, SyntaxError};
 use crate::duration;
-use crate::log::Level;
+use crate::log::{Escaped, Level};
 
 /// What is wrong, where and why, in one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 pub fn environment(variable: &str) -> Option<OsString> {
     std::env::var_os(variable)
 }
+
+/// No settings file is larger, in bytes; /dev/zero is.
+const LARGEST: u64 = 1 << 20;
 
 /// A level, and the word it was written with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,7 @@ impl<'a> Settings<'a> {
         let entries = match read_file(path)? {
             None => None,
             Some(text) => {
-                let refused = |e: SyntaxError| ConfigError(format!("{}:{e}", path.display()));
+                let refused = |e: SyntaxError| ConfigError(format!("{}:{e}", shown(path)));
                 Some(parse(&text).map_err(refused)?)
             }
         };
@@ -105,7 +109,7 @@ impl<'a> Settings<'a> {
             },
             None => match self.entry(key) {
                 Some(entry) => {
-                    let origin = format!("{}:{}", self.path.display(), entry.line);
+                    let origin = format!("{}:{}", shown(self.path), entry.line);
                     (origin, key.file, entry.value.clone())
                 }
                 None => return Ok(None),
@@ -123,7 +127,7 @@ impl<'a> Settings<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, ConfigError> {
         self.get(key, parse)?.ok_or_else(|| {
-            let (path, Key { file, variable }) = (self.path.display(), key);
+            let (path, Key { file, variable }) = (shown(self.path), key);
             let place = if self.entries.is_some() { "here" } else { "here (there is no such file)" };
             ConfigError(format!(
                 "{path}: {file}: required, and set neither {place} nor in the environment as {variable}"
@@ -140,11 +144,19 @@ impl<'a> Settings<'a> {
     }
 }
 
+/// A path in a message, which stays one line whatever the path holds.
+fn shown(path: &Path) -> Escaped<'_> {
+    Escaped(path.as_os_str().as_bytes())
+}
+
 /// The text of a file; None where there is none.
 fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
-    let fail = |reason: String| Err(ConfigError(format!("{}: {reason}", path.display())));
-    match fs::read(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
+    let fail = |reason: String| Err(ConfigError(format!("{}: {reason}", shown(path))));
+    let mut bytes = Vec::new();
+    let read = |file: File| file.take(LARGEST + 1).read_to_end(&mut bytes);
+    match File::open(path).and_then(read) {
+        Ok(_) if bytes.len() as u64 > LARGEST => fail(format!("larger than {LARGEST} bytes")),
+        Ok(_) => match String::from_utf8(bytes) {
             Ok(text) => Ok(Some(text)),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();

@@ -86,15 +86,17 @@ impl Connection {
                     *self = Self::Lingering;
                     return Err(Failure::TooLong(limit));
                 }
-                if newline.is_none() && count > 0 {
-                    buffer.extend_from_slice(part);
-                    return Ok(Step::AwaitReadable);
-                }
-                if buffer.is_empty() {
+                if newline.is_some() && buffer.is_empty() {
                     return self.echo(stream, part, received);
                 }
-                let mut message = std::mem::take(buffer);
-                message.extend_from_slice(part);
+                // Too little memory for a large message must not be the end of everybody else's.
+                let full = |_| Failure::Io(ErrorKind::OutOfMemory.into());
+                buffer.try_reserve(part.len()).map_err(full)?;
+                buffer.extend_from_slice(part);
+                if newline.is_none() && count > 0 {
+                    return Ok(Step::AwaitReadable);
+                }
+                let message = std::mem::take(buffer);
                 self.echo(stream, &message, received)
             }
             Self::Sending { message, sent } => {

@@ -1,10 +1,10 @@
 //! Log lines: `2026-11-23 17:33:53 INFO     action: … | result: … | key: value`.
 
 use std::fmt::{self, Arguments, Write as _};
-use std::io::{self, Write as _};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::sys::local_time;
+use crate::sys::{self, local_time};
 
 /// How much a line matters. Python's names and Go's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,12 +107,22 @@ impl Log {
         if self.lines.is_empty() {
             return;
         }
-        let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(self.lines.as_bytes()).and_then(|()| stdout.flush());
+        let mut is_torn = IS_TORN.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_torn {
+            self.lines.insert(0, '\n');
+        }
+        let bytes = self.lines.as_bytes();
+        if let Some(last) = sys::write_to_stdout(bytes).checked_sub(1) {
+            *is_torn = bytes[last] != b'\n';
+        }
         self.lines.clear();
         self.lines.shrink_to(KEEP);
     }
 }
+
+/// Whether the last line on stdout lacks its end, because a disk was full just then. Locked while
+/// lines are written: those of several threads do not mix.
+static IS_TORN: Mutex<bool> = Mutex::new(false);
 
 /// Bytes from elsewhere as the value of a field: whatever could end the field or the line, or steer
 /// a terminal, is escaped, and so is what is not UTF-8. Distinct bytes stay distinct.

@@ -38,8 +38,11 @@ impl Shutdown {
         // SAFETY: eventfd(2) has just opened it, and nobody else owns it.
         let shutdown = Self(unsafe { OwnedFd::from_raw_fd(fd) });
         EVENTFD.store(shutdown.0.as_raw_fd(), SeqCst);
-        handle(libc::SIGTERM)?;
-        handle(libc::SIGINT)?;
+        let handler = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        set_action(libc::SIGTERM, handler)?;
+        set_action(libc::SIGINT, handler)?;
+        // A log that has reached a limit on file sizes is to fail like a full disk.
+        set_action(libc::SIGXFSZ, libc::SIG_IGN)?;
         Ok(shutdown)
     }
 
@@ -83,10 +86,10 @@ impl fmt::Display for Signal {
     }
 }
 
-fn handle(signal: libc::c_int) -> io::Result<()> {
+fn set_action(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: all zeroes is a valid sigaction: no flags, no signal masked.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
-    action.sa_sigaction = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    action.sa_sigaction = handler;
     // Nobody needs EINTR: epoll_wait(2) has the eventfd to wake it, and the rest should go on.
     action.sa_flags = libc::SA_RESTART;
     // SAFETY: `action` is live, and `on_signal` does only what signal-safety(7) allows.
@@ -101,8 +104,11 @@ extern "C" fn on_signal(signal: libc::c_int) {
     if FIRST_AT.compare_exchange(0, now, SeqCst, SeqCst).is_ok() {
         FIRST.store(signal, SeqCst);
         let one = 1u64;
-        // SAFETY: eight bytes from a live u64; at worst the descriptor is -1, and nothing happens.
-        unsafe { libc::write(EVENTFD.load(SeqCst), (&raw const one).cast(), 8) };
+        let fd = EVENTFD.load(SeqCst);
+        if fd >= 0 {
+            // SAFETY: eight bytes from a live u64.
+            unsafe { libc::write(fd, (&raw const one).cast(), 8) };
+        }
     } else if ARMED.load(SeqCst) || now - FIRST_AT.load(SeqCst) > BURST {
         // SAFETY: ends the process, without destructors or buffers.
         unsafe { libc::_exit(128 + signal) };

@@ -4,14 +4,14 @@
 mod load;
 mod support;
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use load::{assert_prompt, close_stdout, complete, mute};
-use support::{Program, Server, half_close, read_to_end};
+use load::{assert_prompt, close_stdout, complete, limit_file_size, mute, shrink_send_buffer};
+use support::{DEADLINE, Program, Server, folder, half_close, read_to_end, until};
 
 /// `name: value`
 fn pair(part: &str) -> Option<(&str, &str)> {
@@ -101,4 +101,43 @@ fn the_reader_of_its_log_may_go() {
     while !next().contains("action: accept_connections") {}
     drop(lines);
     assert_works_and_ends(mute(program));
+}
+
+/// The disk has room again after a line has been cut off: the next one does not go on in it.
+#[test]
+fn a_line_that_is_cut_off_spoils_no_other() {
+    let path = folder("cut-off").join("log");
+    let log = File::create(&path).unwrap();
+    let server = mute(Program::spawn(Server::command(&[]).stdout(log)));
+    let text = || fs::read_to_string(&path).unwrap();
+    until("it has logged its start", || text().ends_with("result: in_progress\n"));
+    limit_file_size(server.program.pid(), text().len() as u64 + 10);
+    for _ in 0..20 {
+        assert_eq!(server.exchange(b"lost\n"), b"lost\n");
+    }
+    limit_file_size(server.program.pid(), libc::RLIM_INFINITY);
+    assert_eq!(server.exchange(b"found\n"), b"found\n");
+    assert!(server.program.stop().0.status.success());
+    let text = text();
+    let is_whole = |line: &&str| line.starts_with("20") && parse(line).is_some();
+    let (whole, cut_off): (Vec<_>, Vec<_>) = text.lines().partition(is_whole);
+    assert_eq!(cut_off, [&whole[0][..10]], "{text}");
+    assert!(whole.iter().any(|line| line.ends_with("msg: found")), "{text}");
+}
+
+/// Whoever started the program may share a stdout with it that does not block.
+#[test]
+fn a_stdout_that_does_not_block_is_waited_for() {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    shrink_send_buffer(&writer);
+    let server = mute(Program::spawn(Server::command(&[]).stdout(OwnedFd::from(writer))));
+    // Each takes four bytes in the log, so that its reader cannot always be ahead of it.
+    assert_eq!(server.exchange(&[&[b'|'; 60_000][..], b"\n"].concat()).len(), 60_001);
+    reader.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("receive_message")).unwrap();
+    assert_eq!(line.matches("\\x7c").count(), 60_000);
+    drop(lines);
+    assert_works_and_ends(server);
 }

@@ -110,7 +110,7 @@ fn unsafe_stands_in_four_modules_only() {
 #[test]
 fn config_alone_opens_files_and_reads_the_environment() {
     for (name, text) in sources() {
-        for forbidden in ["std::fs", "env::var", "File::"] {
+        for forbidden in ["std::fs", "env::var", "File::open"] {
             let allowed = name == "src/config.rs";
             assert!(allowed || !program(&text).contains(forbidden), "{name}: {forbidden}");
         }
@@ -118,11 +118,11 @@ fn config_alone_opens_files_and_reads_the_environment() {
 }
 
 #[test]
-fn only_programs_and_log_write_to_stdout() {
+fn std_writes_to_stdout_only_where_a_text_is_asked_for() {
     for (name, text) in sources() {
         assert!(!program(&text).contains("println!"), "{name}: println! panics on a closed pipe");
-        let allowed = ["src/log.rs", "src/cli.rs", "gen.rs"].contains(&name.as_str());
-        assert!(allowed || !program(&text).contains("stdout()"), "{name}");
+        let allowed = ["src/cli.rs", "gen.rs"].contains(&name.as_str());
+        assert!(allowed || !program(&text).contains("io::stdout"), "{name}");
     }
 }
 

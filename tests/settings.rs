@@ -177,7 +177,15 @@ fn server_errors_say_where_what_and_why() {
 
 #[test]
 fn client_errors_say_where_what_and_why() {
-    let table: [(&Variables, &str); 12] = [
+    let table: [(&Variables, &str); 14] = [
+        (
+            &[("CLI_ID", "a\u{200b}")],
+            "CLI_ID: \"a\\u{200b}\" is not 1 to 64 printable characters without a blank",
+        ),
+        (
+            &[("CLI_SERVER_ADDRESS", "http://server:1")],
+            "CLI_SERVER_ADDRESS: \"http://server:1\" is not host:port: a host has no \"/\"",
+        ),
         (
             &[("CLI_ID", "a b")],
             "CLI_ID: \"a b\" is not 1 to 64 printable characters without a blank",
@@ -253,6 +261,11 @@ fn a_file_that_is_none_is_named() {
         server(&path, &[]).unwrap_err(),
         format!("{}: not UTF-8: byte 0xff in line 2", path.display())
     );
+    assert_eq!(
+        server(Path::new("/dev/zero"), &[]).unwrap_err(),
+        "/dev/zero: larger than 1048576 bytes"
+    );
+    assert!(!server(Path::new("no\nfile"), &[]).unwrap_err().contains('\n'), "one line");
     let error = server(&path.join("below"), &[]).unwrap_err();
     assert_eq!(
         error,

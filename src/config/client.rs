@@ -58,7 +58,10 @@ impl ClientConfig {
 
 fn id(text: &str) -> Result<String, String> {
     let fits = (1..=64).contains(&text.chars().count());
-    if !fits || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    // What Debug escapes is not printable, or a mark of its own such as a quote.
+    let is_printable =
+        |c: char| if c.is_ascii() { c.is_ascii_graphic() } else { c.escape_debug().count() == 1 };
+    if !fits || !text.chars().all(is_printable) {
         return Err(format!("{text:?} is not 1 to 64 printable characters without a blank"));
     }
     Ok(text.to_owned())
@@ -78,6 +81,9 @@ fn address(text: &str) -> Result<Address, String> {
     let Some(port) = super::number(port, 1, 65535).ok() else {
         return fail("the port is not a number from 1 to 65535");
     };
+    if host.contains('/') {
+        return fail("a host has no \"/\"");
+    }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if bare.is_none() && host.contains(':') {
         return fail("an IPv6 address needs brackets, as in [::1]:12345");

@@ -47,10 +47,10 @@ impl Worker<'_> {
 
     /// Closes what is due, once the end has begun. O(n), but only then.
     pub(super) fn sweep(&mut self) {
-        let Some(Drain { silent, listener, half_received, .. }) = self.drain else {
+        let Some(Drain { silent, listener, half_received, next }) = self.drain else {
             return;
         };
-        if self.now < silent {
+        if self.now < next {
             return;
         }
         if self.now >= listener {

@@ -9,9 +9,11 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
@@ -39,6 +41,14 @@ pub fn limit_descriptors(command: &mut Command, count: u64) {
             _ => Err(io::Error::last_os_error()),
         }
     });
+}
+
+/// Lets a running process make no file longer than so many bytes, as a full disk would.
+pub fn limit_file_size(pid: i32, bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a live rlimit.
+    let result = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, ptr::null_mut()) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 /// Has `command` start without a stdout.
@@ -92,7 +102,12 @@ pub fn reset(stream: TcpStream) {
     set_option(&stream, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 });
 }
 
-fn set_option<T>(stream: &TcpStream, name: i32, value: &T) {
+/// Has it hold as little as it can, unread.
+pub fn shrink_send_buffer(stream: &UnixStream) {
+    set_option(stream, libc::SO_SNDBUF, &1i32);
+}
+
+fn set_option<T>(stream: &impl AsRawFd, name: i32, value: &T) {
     let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
     // SAFETY: the pointer and the length describe a live T; the callers give the T the option wants.
     let result =
