@@ -1,4 +1,6 @@
 FROM rust:1.85-alpine AS build
+# Left untagged by the legacy builder: found by this when it is to go.
+LABEL org.opencontainers.image.title="tp0 build"
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY server.rs client.rs gen.rs ./

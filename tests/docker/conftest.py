@@ -22,6 +22,8 @@ def an_engine_of_our_own():
             engine.docker("tag", identity, name)
         elif engine.image_id(name):
             engine.docker("rmi", name)
+    for title in ("tp0", "tp0 build"):  # untagged by now
+        engine.docker("image", "prune", "--force", "--filter", f"label=org.opencontainers.image.title={title}")
 
 
 @pytest.fixture(scope="session")
