@@ -3,7 +3,7 @@
 set -eu
 
 usage='usage: generar-compose.sh FILE N'
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname -- "$(readlink -f -- "$0")")
 
 refuse() {
     printf 'generar-compose.sh: %s\n%s\n' "$1" "$usage" >&2
@@ -25,8 +25,10 @@ generate() {
     done
     # gen.rs needs nothing but std: the compiler alone is quicker than cargo, and needs no network.
     if rustc --edition 2024 -o "$work/gen" "$root/gen.rs" 2>"$work/rustc.log"; then
-        "$work/gen" "$@"
-        return
+        status=0
+        "$work/gen" "$@" || status=$?
+        [ "$status" -ne 126 ] || fail "$work: no program runs there (noexec?): set TMPDIR to another folder"
+        return "$status"
     fi
     generate_in_docker "$@"
 }
@@ -56,6 +58,8 @@ generate_in_docker() {
 [ $# -eq 2 ] || refuse "two arguments expected, got $#"
 case $1 in
 '') refuse 'FILE is empty' ;;
+*'
+'*) refuse 'FILE has a line end in its name' ;;
 /*) file=$1 ;;
 *) file=./$1 ;;
 esac
@@ -63,14 +67,17 @@ esac
 case $2 in
 '' | *[!0123456789]* | 0?*) refuse "N: \"$2\" is not a plain decimal number" ;;
 esac
+[ -f "$root/gen.rs" ] || fail "$root/gen.rs: no such file; this script belongs beside it"
 folder=$(dirname -- "$file")
 [ -d "$folder" ] || fail "$1: there is no folder $folder"
 [ ! -d "$file" ] || fail "$1: is a folder"
+[ "${file%/}" = "$file" ] || fail "$1: there is no such folder, nor would it be a file"
 [ ! -e "$file" ] || [ -w "$file" ] || fail "$1: no permission to write it"
 
 work=$(mktemp -d)
 new=''
 trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
@@ -81,16 +88,27 @@ else
     generate --root "$root" "$2" >"$work/compose" || exit
 fi
 
-# A pipe or a device cannot be replaced; nor can /dev/stdout, whatever it leads to.
-if [ -e "$file" ] && { [ ! -f "$file" ] || [ "$folder" = /dev ]; }; then
-    cat "$work/compose" >"$file"
-    exit
+# A pipe or a device cannot be replaced; nor can /dev/stdout, whatever it leads to: its other lines stay.
+if [ -e "$file" ]; then
+    case $folder in
+    /dev | /dev/fd | /proc/*/fd) replaceable='' ;;
+    *) [ -f "$file" ] && replaceable=yes || replaceable='' ;;
+    esac
+    [ -n "$replaceable" ] || {
+        cat "$work/compose" >>"$file"
+        exit
+    }
 fi
 
 # Made beside the old file and moved over it, so that nobody ever sees half of one. A link stays a link.
-target=$(readlink -f -- "$file") || fail "$1: a link that leads nowhere"
-new=$(dirname -- "$target")/.$(basename -- "$target").$$
-(: >"$new") 2>/dev/null || fail "$1: no permission to write in $(dirname -- "$target")"
-[ ! -e "$target" ] || cp -p -- "$target" "$new" # for its permissions
+target=$file
+[ ! -L "$file" ] || target=$(readlink -f -- "$file") || fail "$1: a link that leads nowhere"
+beside=$(dirname -- "$target")
+new=$(mktemp "$beside/.compose.XXXXXX" 2>/dev/null) || fail "$1: no permission to write in $beside"
+if [ -e "$target" ]; then
+    cp -p -- "$target" "$new" # for its permissions
+else
+    chmod +rw "$new" # but what the umask withholds
+fi
 cat "$work/compose" >"$new"
 mv -f -- "$new" "$target"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the server and N clients as plain processes on loopback, without Docker: ./run-local.sh 5
 set -eu
+trap 'exit 130' INT # or bash forgets a Ctrl-C that the command of the moment does not die of
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname -- "$(readlink -f -- "$0")")
 binaries=${CARGO_TARGET_DIR:-$root/target}/release
 ready_limit=10 # seconds the server may be silent before it listens
 clients=${1-5}
@@ -20,61 +21,84 @@ for binary in server client; do
     [ -x "$binaries/$binary" ] || fail "$binaries/$binary: no such program; make build makes it"
 done
 
-work=$(mktemp -d)
-trap 'rm -rf -- "$work"' EXIT
 names=()    # of the programs started
 pids=()     # of the same; empty once one has ended
 printers=() # the processes that prefix their lines
 signals=0   # that this script has received
-starting='' # a program has been started but is not in pids yet
+starting='' # a program is being started, not in pids yet: who wants to stop it must wait
 stopping='' # every program has been asked to stop
 failures=0
 
+# No function has a "local": a signal in the wrong place would make bash complain of its own scopes.
+
 # Once only: to the programs a second signal means "at once".
 stop_all() {
-    [ -z "$stopping" ] || return 0
+    [ -z "$stopping$starting" ] || return 0
     stopping=yes
     send TERM
 }
 
 send() {
-    local pid
     for pid in "${pids[@]}"; do
         [ -z "$pid" ] || kill -s "$1" "$pid" 2>/dev/null || true
     done
 }
 
+# PIPE, which every printer may send, is never the impatient second signal.
 interrupted() {
     signals=$((signals + 1))
-    if [ "$signals" -gt 1 ]; then
-        send KILL
-    elif [ -z "$starting" ]; then
+    if [ "$signals" -eq 1 ] || [ "$1" = PIPE ]; then
         stop_all
+    else
+        send KILL
     fi
 }
 
-# start NAME PROGRAM ARGUMENT...: its lines go to the pipe $work/NAME
+# However this script ends, nothing that it started is left.
+finish() {
+    starting=''
+    stop_all
+    for process in "${pids[@]}" "${printers[@]}"; do
+        [ -z "$process" ] || await "$process" || true
+    done
+    trap '' INT TERM HUP PIPE
+    rm -rf -- "$work"
+}
+
+# start NAME PROGRAM ARGUMENT...: its lines come from descriptor 5
 start() {
-    mkfifo "$work/$1"
     starting=yes
-    "${@:2}" >"$work/$1" 2>&1 </dev/null &
+    [ -z "$stopping" ] || exit 130
+    # Open before the program starts, both ends: to open one waits for the other, which may never come.
+    # shellcheck disable=SC2094 # it is a pipe
+    exec 4<>"$work/$1" 5<"$work/$1" 6>"$work/$1" 4>&-
+    "${@:2}" >&6 2>&1 </dev/null 5<&- 6>&- &
     names+=("$1")
     pids+=("$!")
     starting=''
+    exec 6>&-
     [ "$signals" -eq 0 ] || stop_all
+}
+
+# follow NAME: prints the lines of the program just started, and says when that is no longer possible
+follow() {
+    (
+        trap '' PIPE
+        print_lines "$1" <&5 2>/dev/null || kill -s PIPE $$
+    ) &
+    printers+=("$!")
+    exec 5<&-
 }
 
 # As Compose prints them, to the end: nobody's log may block because nobody reads it.
 print_lines() {
-    local line
     while IFS= read -r line; do
-        printf '%-*s | %s\n' "$width" "$1" "$line"
+        printf '%-*s | %s\n' "$width" "$1" "$line" || return
     done
 }
 
 # await PID: "wait" also returns when a trap has run, and only then is it asked again.
 await() {
-    local before status
     while :; do
         before=$signals status=0
         wait "$1" || status=$?
@@ -84,10 +108,15 @@ await() {
 
 # check INDEX: waits for a program and notes any exit status but 0
 check() {
-    local status=0
-    await "${pids[$1]}" || status=$?
+    ended=0
+    await "${pids[$1]}" || ended=$?
     pids[$1]=''
-    [ "$status" -eq 0 ] || complain "${names[$1]} ended with status $status"
+    case $ended in
+    0) return ;;
+    # Interrupted, it may have been stopped before it was there to handle a signal: HUP, INT or TERM.
+    129 | 130 | 143) [ "$signals" -eq 0 ] || return 0 ;;
+    esac
+    complain "${names[$1]} ended with status $ended"
 }
 
 complain() {
@@ -95,35 +124,50 @@ complain() {
     failures=$((failures + 1))
 }
 
-# A process group for each program, so that a Ctrl-C reaches this script alone and not each of them too.
-set -m
-trap interrupted INT TERM HUP
+# The port is learned from lines of level INFO: one that hides them, be it from the environment or the file, is
+# replaced.
+level=$(tr '\r' '\n' 2>/dev/null <"$root/server/config.ini" | grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]') || true
+case $(tr '[:lower:]' '[:upper:]' <<<"${LOGGING_LEVEL:-${level#*[=:]}}") in
+*NOTICE* | *WARN* | *ERROR* | *CRITICAL* | *FATAL*) level=INFO ;;
+*) level='' ;;
+esac
 
 width=client$clients
 width=${#width}
-# The port is learned from the log, which therefore must say it, whatever level the settings choose.
-start server env SERVER_BIND=127.0.0.1 SERVER_PORT=0 LOGGING_LEVEL="${LOGGING_LEVEL:-INFO}" \
+work=$(mktemp -d)
+trap finish EXIT
+for signal in INT TERM HUP PIPE; do
+    # shellcheck disable=SC2064 # to be expanded now
+    trap "interrupted $signal" "$signal"
+done
+pipes=("$work/server")
+for ((id = 1; id <= clients; id++)); do
+    pipes+=("$work/client$id")
+done
+mkfifo "${pipes[@]}"
+
+# A process group for each program, so that a Ctrl-C reaches this script alone and not each of them too.
+# From here on no command in the foreground: that would be the one to get the Ctrl-C.
+set -m
+
+start server env SERVER_BIND=127.0.0.1 SERVER_PORT=0 ${level:+LOGGING_LEVEL="$level"} \
     "$binaries/server" --config "$root/server/config.ini"
-exec 3<"$work/server"
 port='' ready=''
-while [ -z "$ready" ] && IFS= read -r -t "$ready_limit" -u 3 line; do
-    print_lines server <<<"$line"
-    case $line in
-    *'action: config | result: success | port: '*) port=${line#*port: } port=${port%% *} ;;
+while [ -z "$ready" ] && IFS= read -r -t "$ready_limit" -u 5 said; do
+    print_lines server <<<"$said"
+    case $said in
+    *'action: config | result: success | port: '*) port=${said#*port: } port=${port%% *} ;;
     *'action: accept_connections | result: in_progress'*) ready=yes ;;
     esac
 done
-print_lines server <&3 &
-printers+=("$!")
-exec 3<&-
+follow server
 
 if [ -n "$ready" ]; then
     for ((id = 1; id <= clients; id++)); do
         [ -z "$stopping" ] || break
         start "client$id" env CLI_ID="$id" CLI_SERVER_ADDRESS="127.0.0.1:$port" \
             "$binaries/client" --config "$root/client/config.yaml"
-        print_lines "client$id" <"$work/client$id" &
-        printers+=("$!")
+        follow "client$id"
     done
 elif [ "$signals" -eq 0 ]; then
     complain 'the server does not listen: no client was started'

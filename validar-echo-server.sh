@@ -6,47 +6,53 @@ set -eu
 network=tp0_testing_net
 limit=5 # seconds for the echo; "timeout", because BusyBox has two netcats whose -w differ
 engine_limit=30 # seconds for any one answer of the engine
-root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+root=$(dirname -- "$(readlink -f -- "$0")")
 config=$root/server/config.ini
 work=$(mktemp -d)
 nonce=$(od -A n -t x1 -N 8 /dev/urandom | tr -d ' \n')
 container=validar-echo-server-$nonce
 child=''
 
-# Where there is no timeout(1) of the host's (macOS), the one in the container still holds.
-command -v timeout >/dev/null || timeout() { shift && "$@"; }
+# As the host has it: an old BusyBox's knows no -k, and macOS has none (the one in the container still holds).
+if timeout -k 2 1 true 2>/dev/null; then
+    limited="timeout -k 2 $engine_limit"
+elif command -v timeout >/dev/null; then
+    limited="timeout $engine_limit"
+else
+    limited=''
+fi
 
 cleanup() {
     if [ -n "$child" ]; then
         kill "$child" 2>/dev/null || true
-        timeout "$engine_limit" docker rm --force "$container" >/dev/null 2>&1 || true
+        engine rm --force "$container" >/dev/null 2>&1 || true
     fi
     rm -rf -- "$work"
 }
 
 fail() {
-    trap '' INT TERM
+    trap '' INT TERM HUP
     printf 'validar-echo-server.sh: %s\n' "$1" >&2
     echo 'action: test_echo_server | result: fail'
     exit 1
 }
 
 trap cleanup EXIT
-trap 'fail interrupted' INT TERM
+trap 'fail interrupted' INT TERM HUP
 
-engine() { timeout "$engine_limit" docker "$@"; }
+engine() { $limited docker "$@"; }
 
 # The value as configparser finds it: [DEFAULT] only, a key in any case, "=" or ":", any line ending.
 port() {
-    LC_ALL=C awk '
+    tr '\r' '\n' <"$config" | LC_ALL=C awk '
         NR == 1 { sub(/^\357\273\277/, "") }
-        { sub(/[ \t\r]+$/, "") }
-        /^\[/ { section = $0 }
-        section == "[DEFAULT]" && tolower($0) ~ /^[ \t]*server_port[ \t]*[=:]/ {
+        { gsub(/^[ \t]+|[ \t]+$/, "") }
+        /^\[/ { ours = /^\[DEFAULT\][ \t]*([#;].*)?$/ }
+        ours && tolower($0) ~ /^server_port[ \t]*[=:]/ {
             sub(/^[^=:]*[=:][ \t]*/, "")
             print
             exit
-        }' "$config"
+        }'
 }
 
 # shown FILE: its first bytes, on one line
@@ -55,7 +61,7 @@ shown() { printf '%d bytes "%s"' "$(wc -c <"$1")" "$(head -c 100 "$1" | LC_ALL=C
 # In the background, for a shell puts off a trap until a command in the foreground ends.
 exchange() {
     # shellcheck disable=SC2016 # for the container's shell to expand
-    timeout "$engine_limit" docker run --rm --name "$container" --network "$network" busybox \
+    $limited docker run --rm --name "$container" --network "$network" busybox \
         sh -c 'printf "%s\n" "$1" | timeout "$3" nc server "$2" | head -c 4096' sh "$1" "$2" "$limit" \
         >"$work/answer" 2>"$work/errors" &
     child=$!
@@ -67,8 +73,15 @@ exchange() {
 port=$(port)
 case $port in
 '') fail "$config: no SERVER_PORT in [DEFAULT]" ;;
-*[!0123456789]* | ??????*) fail "$config: SERVER_PORT: \"$port\" is not a port number" ;;
+*[!0123456789]*) fail "$config: SERVER_PORT: \"$port\" is not a port number" ;;
 esac
+number=${port#"${port%%[!0]*}"} # without leading zeros
+case $number in
+'') fail "$config: SERVER_PORT is 0, a free port that only the server's log shows" ;;
+??????* | 6553[6-9] | 655[4-9]? | 65[6-9]?? | 6[6-9]??? | [7-9]????)
+    fail "$config: SERVER_PORT: \"$port\" is not a port number: 65535 is the last" ;;
+esac
+port=$number
 command -v docker >/dev/null || fail 'there is no docker command'
 engine version >/dev/null 2>"$work/errors" || fail "no Docker engine answers: $(head -n 1 "$work/errors")"
 engine network inspect "$network" >/dev/null 2>&1 ||

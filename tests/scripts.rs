@@ -2,7 +2,7 @@
 //! `nc` stands for the server. What needs an engine is in tests/docker.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -75,6 +75,13 @@ impl Folder {
         command
     }
 
+    /// A folder for temporary files, to be found empty in the end.
+    fn temporary(&self) -> PathBuf {
+        let path = self.path("temporary");
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
     fn run(&self, script: &str, arguments: &[&str]) -> Ended {
         ended(self.command(shell_of(script), script, arguments).output().unwrap())
     }
@@ -119,11 +126,12 @@ fn generar_refuses_bad_arguments_and_leaves_the_file_alone() {
     let folder = Folder::built("arguments");
     let file = folder.path("elsewhere/compose.yaml");
     fs::write(&file, "as it was").unwrap();
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 14] = [
         &[],
         &["compose.yaml"],
         &["compose.yaml", "1", "2"],
         &["", "1"],
+        &["compose.yaml\n", "1"],
         &["compose.yaml", ""],
         &["compose.yaml", "1.5"],
         &["compose.yaml", "-1"],
@@ -180,6 +188,7 @@ fn generar_says_where_it_cannot_write() {
     // /proc, because nobody can make a file there: these tests may run as root.
     for (file, reason) in [
         ("folder", "folder: is a folder"),
+        ("none/", "none/: there is no such folder, nor would it be a file"),
         ("none/file", "none/file: there is no folder ./none"),
         ("loop", "loop: a link that leads nowhere"),
         ("/proc/file", "/proc/file: no permission to write in /proc"),
@@ -207,6 +216,10 @@ fn generar_keeps_permissions_and_links() {
     folder.script("new-file.sh", "umask 027; exec sh ../generar-compose.sh new 1");
     assert_eq!(folder.run("new-file.sh", &[]).status, 0);
     assert_eq!(mode("elsewhere/new"), 0o640);
+
+    let longest = "n".repeat(255);
+    assert_eq!(folder.run("generar-compose.sh", &[&longest, "1"]).status, 0);
+    assert!(folder.path("elsewhere").join(longest).exists());
 }
 
 #[test]
@@ -215,6 +228,43 @@ fn generar_writes_to_what_cannot_be_replaced() {
     let done = folder.run("generar-compose.sh", &["/dev/stdout", "1"]);
     assert_eq!(done.stdout, gen_prints(&["--root", folder.0.to_str().unwrap(), "1"]), "{done:?}");
     assert_eq!(folder.run("generar-compose.sh", &["/dev/null", "1"]).status, 0);
+
+    folder.script("log.sh", "echo before >log; exec sh ../generar-compose.sh \"$1\" 1 >>log");
+    for file in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let log = folder.run("log.sh", &[file]);
+        assert_eq!(log.status, 0, "{file}: {log:?}");
+        let log = fs::read_to_string(folder.path("elsewhere/log")).unwrap();
+        assert_eq!(log, format!("before\n{}", done.stdout), "{file}");
+    }
+}
+
+#[test]
+fn generar_finds_its_own_folder_through_a_link() {
+    let folder = Folder::built("link");
+    symlink("../generar-compose.sh", folder.path("elsewhere/generar")).unwrap();
+    let done = folder.run("elsewhere/generar", &["../compose.yaml", "1"]);
+    assert_eq!(done.status, 0, "{done:?}");
+    assert_eq!(fs::read_to_string(folder.path("compose.yaml")).unwrap(), gen_prints(&["1"]));
+
+    fs::remove_file(folder.path("gen.rs")).unwrap();
+    let done = folder.run("generar-compose.sh", &["other.yaml", "1"]);
+    assert_eq!(done.status, 1);
+    assert!(done.stderr.contains("gen.rs: no such file"), "{done:?}");
+    assert_eq!(names(&folder.path("elsewhere")), ["generar"]);
+}
+
+#[test]
+fn generar_leaves_nothing_behind_when_it_is_told_to_end() {
+    let folder = Folder::new("hangup");
+    for (signal, status) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
+        folder.script("target/release/gen", &format!("kill -s {signal} $PPID"));
+        let mut command = folder.command("sh", "generar-compose.sh", &["file", "1"]);
+        let done = ended(command.env("TMPDIR", folder.temporary()).output().unwrap());
+        assert_eq!(done.status, status, "{done:?}");
+        assert!(
+            names(&folder.temporary()).is_empty() && names(&folder.path("elsewhere")).is_empty()
+        );
+    }
 }
 
 #[test]
@@ -225,6 +275,12 @@ fn generar_needs_a_binary_or_a_compiler_or_docker() {
 
     assert_eq!(folder.run("generar-compose.sh", &["../compose.yaml", "1"]).status, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), expected, "by rustc");
+
+    // As on a file system that is mounted noexec.
+    folder.fake("rustc", "while [ \"$1\" != -o ]; do shift; done; : >\"$2\"");
+    let done = folder.run("generar-compose.sh", &["../compose.yaml", "1"]);
+    assert_eq!(done.status, 1);
+    assert!(done.stderr.contains("set TMPDIR to another folder"), "{done:?}");
 
     folder.fake("rustc", "echo 'rustc: too old' >&2; exit 1");
     folder.fake("docker", "exit 1");
@@ -315,6 +371,8 @@ fn validar_reads_the_port_from_the_settings() {
         ("[DEFAULT]\nSERVER_PORT = 12345\n", "12345"),
         ("[DEFAULT]\nserver_port=1", "1"),
         ("\u{feff}; no\r\n[DEFAULT]\r\nServer_Port\t:\t65535\t\r\n", "65535"),
+        ("  [DEFAULT] ; comment\n  SERVER_PORT = 0012345\n", "12345"),
+        ("[DEFAULT]#\r# SERVER_PORT = 1\rSERVER_PORT = 65535\r", "65535"),
         (
             "# SERVER_PORT = 1\n[A]\nSERVER_PORT = 2\n[DEFAULT]\nSERVER_PORTS = 3\nSERVER_PORT = 4\n",
             "4",
@@ -331,6 +389,8 @@ fn validar_reads_the_port_from_the_settings() {
         ("[A]\nSERVER_PORT = 1\n", "no SERVER_PORT in [DEFAULT]"),
         ("[DEFAULT]\nSERVER_PORT = many\n", "SERVER_PORT: \"many\" is not a port number"),
         ("[DEFAULT]\nSERVER_PORT = 123456\n", "SERVER_PORT: \"123456\" is not a port number"),
+        ("[DEFAULT]\nSERVER_PORT = 65536\n", "SERVER_PORT: \"65536\" is not a port number"),
+        ("[DEFAULT]\nSERVER_PORT = 00\n", "SERVER_PORT is 0, a free port that only the server's"),
     ] {
         fs::write(folder.path("server/config.ini"), settings).unwrap();
         let done = folder.run("validar-echo-server.sh", &[]);
@@ -357,6 +417,20 @@ fn validar_says_what_is_missing() {
     }
     let done = folder.run("validar-echo-server.sh", &["12345"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+}
+
+#[test]
+fn validar_ends_an_engine_that_will_not_be_asked() {
+    let folder = Folder::new("stubborn");
+    folder.fake("docker", "trap '' TERM; while :; do sleep 1; done");
+    let script = fs::read_to_string(folder.path("validar-echo-server.sh")).unwrap();
+    let quick = script.replace("engine_limit=30", "engine_limit=1");
+    assert_ne!(script, quick);
+    fs::write(folder.path("validar-echo-server.sh"), quick).unwrap();
+    symlink("../validar-echo-server.sh", folder.path("elsewhere/validar")).unwrap();
+    let done = folder.run("elsewhere/validar", &[]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    assert!(done.stderr.contains("no Docker engine answers"), "{done:?}");
 }
 
 // docker/base-images.sh
@@ -458,5 +532,100 @@ fn run_local_ends_everything_when_it_is_told_to() {
             3,
             "{signal}: {rest}"
         );
+    }
+}
+
+/// A server whose process id is found afterwards, and a folder for the script's temporary files.
+fn watched(test: &str) -> Folder {
+    let folder = Folder::built(test);
+    let (_, program) = PROGRAMS[0];
+    let server = format!("echo $$ >>'{}'; exec '{program}' \"$@\"", folder.path("pids").display());
+    folder.script("target/release/server", &server);
+    folder.temporary();
+    folder
+}
+
+fn assert_nothing_is_left(folder: &Folder, case: &str) {
+    assert!(names(&folder.temporary()).is_empty(), "{case}");
+    for pid in fs::read_to_string(folder.path("pids")).unwrap_or_default().lines() {
+        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(!command.contains("--config"), "{case}: process {pid} still runs: {command:?}");
+    }
+}
+
+#[test]
+fn run_local_leaves_nothing_behind_when_nobody_can_hear_it() {
+    let folder = watched("run-unheard");
+    for output in [">/dev/full", ">&-", "| head -n 1", "| head -n 4"] {
+        folder.script("unheard.sh", &format!("bash ../run-local.sh 2 {output}"));
+        let mut command = folder.command("sh", "unheard.sh", &[]);
+        command.env("CLI_LOOP_PERIOD", "1h").env("TMPDIR", folder.temporary());
+        let done = ended(command.output().unwrap());
+        assert_eq!(done.status, i32::from(output.starts_with('>')), "{output}: {done:?}");
+        assert_nothing_is_left(&folder, output);
+    }
+}
+
+#[test]
+fn run_local_leaves_nothing_behind_after_an_early_ctrl_c() {
+    let folder = watched("run-ctrl-c");
+    if Command::new("script").arg("--version").output().is_err() {
+        return eprintln!("no script(1), which makes a terminal: nothing tested");
+    }
+    folder.script(
+        "terminal.sh",
+        "exec script -qefc 'echo here; exec bash ../run-local.sh 20' /dev/null",
+    );
+    // Whenever it comes; the delays decide nothing but how early that is.
+    for delay in (0..100).step_by(5) {
+        let mut command = folder.command("sh", "terminal.sh", &[]);
+        command.env("CLI_LOOP_PERIOD", "1h").env("TMPDIR", folder.temporary());
+        let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut keyboard = script.stdin.take().unwrap();
+        let mut screen = BufReader::new(script.stdout.take().unwrap());
+        screen.read_line(&mut String::new()).unwrap(); // the terminal is there
+        let screen = std::thread::spawn(move || std::io::read_to_string(screen).unwrap());
+        std::thread::sleep(Duration::from_millis(delay));
+        keyboard.write_all(&[3]).unwrap();
+        let status = script.wait().unwrap();
+        let screen = screen.join().unwrap();
+        assert_ne!(status.code(), Some(124), "{delay} ms: it did not end: {screen}");
+        assert!(!screen.contains("run-local.sh: client"), "{delay} ms: {screen}");
+        assert!(!screen.contains("pop_var_context"), "{delay} ms: {screen}");
+        assert_nothing_is_left(&folder, &format!("{delay} ms: {screen}"));
+    }
+}
+
+#[test]
+fn run_local_tells_of_a_program_that_something_else_ended() {
+    let folder = Folder::built("run-ended");
+    folder.script("target/release/client", "kill -s TERM $$");
+    let done = folder.run("run-local.sh", &["1"]);
+    assert_eq!(done.status, 1);
+    assert!(done.stderr.contains("run-local.sh: client1 ended with status 143\n"), "{done:?}");
+}
+
+#[test]
+fn run_local_learns_the_port_whatever_the_level() {
+    let folder = Folder::built("run-level");
+    let settings = "[DEFAULT]\nSERVER_PORT = 12345\nSERVER_LISTEN_BACKLOG = 5\nlogging_level: ";
+    for (environment, file, status, debug) in [
+        ("ERROR", "info", 0, false),
+        ("warn", "DEBUG", 0, false),
+        ("", "critical\r\n", 0, false),
+        ("", "debug", 0, true),
+        ("Debug", "ERROR", 0, true),
+        ("loud", "INFO", 1, false),
+    ] {
+        fs::write(folder.path("server/config.ini"), format!("{settings}{file}\n")).unwrap();
+        let mut command = folder.command("bash", "run-local.sh", &["1"]);
+        command.env("LOGGING_LEVEL", environment).env("CLI_LOOP_PERIOD", "10ms");
+        let done = ended(command.output().unwrap());
+        assert_eq!(done.status, status, "{environment}, {file}: {done:?}");
+        let shown = done
+            .stdout
+            .lines()
+            .any(|line| line.starts_with("server") && line.contains(" DEBUG    action: "));
+        assert_eq!(shown, debug, "{environment}, {file}: {done:?}");
     }
 }
