@@ -180,7 +180,8 @@ impl<'a> Delivery<'a> {
                 }
                 Err(error) => return Err(setback(&error)),
             };
-            self.watch(stream, watched.replace(interest), interest)?;
+            let watching = self.epoll.watch(&*stream, STREAM, &mut watched, interest);
+            watching.map_err(epoll_failure)?;
             if self.wait(patience.unwrap_or(deadline).min(deadline))? {
                 continue;
             }
@@ -192,25 +193,11 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    fn watch(
-        &self,
-        stream: &TcpStream,
-        before: Option<Interest>,
-        interest: Interest,
-    ) -> Result<(), Interrupt> {
-        match before {
-            Some(before) if before == interest => Ok(()),
-            Some(_) => self.epoll.modify(stream, STREAM, interest),
-            None => self.epoll.add(stream, STREAM, interest),
-        }
-        .map_err(|error| Failure(format!("epoll: {error}")))
-    }
-
     /// Waits for an event, at most until `deadline`: false when that has come.
     fn wait(&mut self, deadline: Instant) -> Result<bool, Interrupt> {
         let timeout = deadline.saturating_duration_since(Instant::now());
         let waited = self.epoll.wait(&mut self.events, Some(timeout));
-        waited.map_err(|error| Failure(format!("epoll: {error}")))?;
+        waited.map_err(epoll_failure)?;
         if self.events.contain(SHUTDOWN) {
             self.announce_end();
             return Err(Signal);
@@ -238,6 +225,10 @@ impl<'a> Delivery<'a> {
                 .info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
         }
     }
+}
+
+fn epoll_failure(error: io::Error) -> Interrupt {
+    Failure(format!("epoll: {error}"))
 }
 
 fn log_close(log: &mut Log, level: Level, resource: &str, id: &Escaped<'_>) {

@@ -46,6 +46,21 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, token, interest.bits())
     }
 
+    /// Adds or modifies as needed; `told` is what this instance has been told of `fd` so far.
+    pub fn watch(
+        &self,
+        fd: impl AsFd,
+        token: u64,
+        told: &mut Option<Interest>,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match told.replace(interest) {
+            Some(before) if before == interest => Ok(()),
+            Some(_) => self.modify(fd, token, interest),
+            None => self.add(fd, token, interest),
+        }
+    }
+
     pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, interest.bits())
     }

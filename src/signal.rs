@@ -92,7 +92,8 @@ fn set_action(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()
     action.sa_sigaction = handler;
     // Nobody needs EINTR: epoll_wait(2) has the eventfd to wake it, and the rest should go on.
     action.sa_flags = libc::SA_RESTART;
-    // SAFETY: `action` is live, and `on_signal` does only what signal-safety(7) allows.
+    // SAFETY: `action` is live; the handler is `on_signal`, which does only what signal-safety(7)
+    // allows, or none.
     check(unsafe { libc::sigaction(signal, &action, ptr::null_mut()) })?;
     Ok(())
 }

@@ -110,9 +110,7 @@ impl<'a> Worker<'a> {
     /// Lets a connection go on as far as it can without waiting.
     fn advance(&mut self, index: usize) {
         // Gone, when an earlier event of this turn has closed it.
-        let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else {
-            return;
-        };
+        let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else { return };
         let (log, limit) = (&mut self.log, self.shared.config.message_limit);
         let mut stream = Corked(stream);
         let step = connection.advance(&mut stream, &mut self.scratch, limit, |message| {
@@ -139,17 +137,9 @@ impl<'a> Worker<'a> {
     }
 
     fn watch(&mut self, index: usize, interest: Interest) {
-        let Some(peer) = self.peers.get_mut(index) else {
-            return;
-        };
-        let token = index as u64;
-        let told = match peer.interest.replace(interest) {
-            Some(before) if before == interest => Ok(()),
-            Some(_) => self.epoll.modify(&peer.stream, token, interest),
-            None => self.epoll.add(&peer.stream, token, interest),
-        };
-        if let Err(error) = told {
-            let ip = peer.ip;
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let Peer { stream, ip, interest: told, .. } = peer;
+        if let Err(error) = self.epoll.watch(&*stream, index as u64, told, interest) {
             self.log.error(format_args!(
                 "action: receive_message | result: fail | ip: {ip} | error: {error}"
             ));
@@ -159,9 +149,7 @@ impl<'a> Worker<'a> {
 
     /// Ends our side: the peer sees the end of the echo, and we wait for the end of its side.
     fn linger(&mut self, index: usize) {
-        let Some(peer) = self.peers.get_mut(index) else {
-            return;
-        };
+        let Some(peer) = self.peers.get_mut(index) else { return };
         if peer.stream.shutdown(Half::Write).is_err() {
             return self.close(index);
         }

@@ -9,10 +9,10 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use load::{
-    allow_descriptors, assert_prompt, connect_with_small_window, descriptors, memory, reset,
-    sockets,
+    allow_descriptors, assert_prompt, connect_with_small_window, descriptors, limit_memory, memory,
+    reset, sockets,
 };
-use support::{DEADLINE, Server, read_to_end, until, untimed};
+use support::{DEADLINE, Program, Server, read_to_end, until, untimed};
 
 /// A peer that gets `bytes` out and then does nothing.
 fn peer(server: &Server, bytes: &[u8]) -> TcpStream {
@@ -155,4 +155,20 @@ fn peers_over_the_limit_cost_no_memory() {
     let grown = memory(pid, "VmHWM") - before;
     assert!(grown < 1024, "{grown} kB for messages of 64 kB at most");
     wait_until_closed(&server);
+}
+
+/// The limit on messages may be beyond what memory there is: that ends one connection, not the server.
+#[test]
+fn a_message_too_large_for_memory_costs_its_peer_alone() {
+    let mut command =
+        Server::command(&[("SERVER_WORKERS", "1"), ("SERVER_MESSAGE_LIMIT", "1073741824")]);
+    limit_memory(&mut command, 64 << 20);
+    let server = Server::from(Program::spawn(&mut command));
+    let mut greedy = server.connect();
+    // It fails where the server has closed before all is sent.
+    let _ = greedy.write_all(&vec![b'x'; 80 << 20]);
+    let line = server.program.wait_for("receive_message | result: fail");
+    assert!(line.ends_with("error: out of memory"), "{line}");
+    assert_prompt(&server);
+    assert!(server.program.stop().0.status.success());
 }

@@ -47,9 +47,7 @@ impl Worker<'_> {
 
     /// Closes what is due, once the end has begun. O(n), but only then.
     pub(super) fn sweep(&mut self) {
-        let Some(Drain { silent, listener, half_received, next }) = self.drain else {
-            return;
-        };
+        let Some(Drain { silent, listener, half_received, next }) = self.drain else { return };
         if self.now < next {
             return;
         }

@@ -33,13 +33,20 @@ pub fn allow_descriptors(count: u64) {
 
 /// Has `command` run with `count` descriptors at the most.
 pub fn limit_descriptors(command: &mut Command, count: u64) {
-    before_exec(command, move || {
-        let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
-        // SAFETY: the pointer is to a live rlimit.
-        match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+    // SAFETY: the pointer is to a live rlimit.
+    limit(command, count, |limit| unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) });
+}
+
+/// Has `command` run with an address space of so many bytes.
+pub fn limit_memory(command: &mut Command, bytes: u64) {
+    // SAFETY: the pointer is to a live rlimit.
+    limit(command, bytes, |limit| unsafe { libc::setrlimit(libc::RLIMIT_AS, limit) });
+}
+
+fn limit(command: &mut Command, value: u64, set: fn(&libc::rlimit) -> libc::c_int) {
+    before_exec(command, move || match set(&libc::rlimit { rlim_cur: value, rlim_max: value }) {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     });
 }
 
