@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Runs the server and N clients as plain processes on loopback, without Docker: ./run-local.sh 5
 set -eu
-trap 'exit 130' INT # or bash forgets a Ctrl-C that the command of the moment does not die of
 
-root=$(dirname -- "$(readlink -f -- "$0")")
+# No command runs in the foreground here: the terminal sends it a Ctrl-C too, and bash forgets its own when that
+# command does not die of it, trap or no trap. What one prints is read from it while it runs, and others are waited for.
+
+IFS= read -r -d '' root < <(exec readlink --canonicalize --zero -- "$0")
+root=${root%/*}
 binaries=${CARGO_TARGET_DIR:-$root/target}/release
 ready_limit=10 # seconds the server may be silent before it listens
 clients=${1-5}
@@ -62,7 +65,7 @@ finish() {
         [ -z "$process" ] || await "$process" || true
     done
     trap '' INT TERM HUP PIPE
-    rm -rf -- "$work"
+    [ -z "$work" ] || rm -rf -- "$work"
 }
 
 # start NAME PROGRAM ARGUMENT...: its lines come from descriptor 5
@@ -75,9 +78,18 @@ start() {
     "${@:2}" >&6 2>&1 </dev/null 5<&- 6>&- &
     names+=("$1")
     pids+=("$!")
+    until_begun "$!"
     starting=''
     exec 6>&-
     [ "$signals" -eq 0 ] || stop_all
+}
+
+# until_begun PID: until it has become another program. As long as it is a copy of this bash it has this bash's
+# traps too, and a signal would be forgotten.
+until_begun() {
+    while words=() && mapfile -d '' -t words <"/proc/$1/cmdline" && [ "${words[*]}" = "${own_words[*]}" ]; do
+        :
+    done 2>/dev/null
 }
 
 # follow NAME: prints the lines of the program just started, and says when that is no longer possible
@@ -126,28 +138,33 @@ complain() {
 
 # The port is learned from lines of level INFO: one that hides them, be it from the environment or the file, is
 # replaced.
-level=$(tr '\r' '\n' 2>/dev/null <"$root/server/config.ini" | grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]') || true
-case $(tr '[:lower:]' '[:upper:]' <<<"${LOGGING_LEVEL:-${level#*[=:]}}") in
+IFS= read -r -d '' level < <(tr '\r' '\n' 2>/dev/null <"$root/server/config.ini" |
+    grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]') || true
+level=${LOGGING_LEVEL:-${level#*[=:]}}
+case ${level^^} in
 *NOTICE* | *WARN* | *ERROR* | *CRITICAL* | *FATAL*) level=INFO ;;
 *) level='' ;;
 esac
 
 width=client$clients
 width=${#width}
-work=$(mktemp -d)
+mapfile -d '' -t own_words </proc/$$/cmdline
+work=''
 trap finish EXIT
 for signal in INT TERM HUP PIPE; do
     # shellcheck disable=SC2064 # to be expanded now
     trap "interrupted $signal" "$signal"
 done
+# Not to end between the making of the folder and the telling of its name.
+IFS= read -r work < <(trap '' INT TERM HUP PIPE && exec mktemp -d)
 pipes=("$work/server")
 for ((id = 1; id <= clients; id++)); do
     pipes+=("$work/client$id")
 done
-mkfifo "${pipes[@]}"
+mkfifo "${pipes[@]}" &
+await "$!"
 
 # A process group for each program, so that a Ctrl-C reaches this script alone and not each of them too.
-# From here on no command in the foreground: that would be the one to get the Ctrl-C.
 set -m
 
 start server env SERVER_BIND=127.0.0.1 SERVER_PORT=0 ${level:+LOGGING_LEVEL="$level"} \

@@ -580,7 +580,7 @@ fn run_local_leaves_nothing_behind_after_an_early_ctrl_c() {
         "exec script -qefc 'echo here; exec bash ../run-local.sh 20' /dev/null",
     );
     // Whenever it comes; the delays decide nothing but how early that is.
-    for delay in (0..100).step_by(5) {
+    for delay in (0..20).chain((20..100).step_by(10)) {
         let mut command = folder.command("sh", "terminal.sh", &[]);
         command.env("CLI_LOOP_PERIOD", "1h").env("TMPDIR", folder.temporary());
         let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
