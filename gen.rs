@@ -14,6 +14,10 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+#[cfg(panic = "abort")]
+#[path = "src/unwind.rs"]
+mod unwind;
+
 const USAGE: &str = "usage: gen [--root DIR] N";
 
 const HELP: &str = "\

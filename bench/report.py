@@ -65,7 +65,7 @@ def page(results):
     yield from table(
         "The client, for a message",
         "One after the other without a pause, to the yardstick.",
-        ["client", "CPU, × the Go client's", "CPU, µs", "system calls", "resident, MB", "program, MB"],
+        ["client", "CPU, × the Go client's", "CPU, µs", "packets", "calls", "resident, MB", "program, MB"],
         (client_row(results, name) for name in CLIENTS if name in results["client"]),
     )
     yield from ["## Where", ""]
@@ -142,6 +142,7 @@ def client_row(results, name):
         name,
         spread(figures["ratio"]) if figures["ratio"] else "",
         spread(figures["cpu_us"]),
+        f"{figures['segments'][0]:.2f}",
         f"{figures['calls']:.2f}" if "calls" in figures else "",
         spread(figures["resident"], MB),
         size(results, CLIENT_PROGRAMS.get(name)),

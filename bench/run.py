@@ -143,6 +143,7 @@ class Bench:
         self.results["client"] = {
             name: {
                 "cpu_us": measure.summary([turn["cpu_us"] for turn in turns]),
+                "segments": measure.summary([turn["segments"] for turn in turns]),
                 "resident": measure.summary([turn["resident"] for turn in turns]),
                 "ratio": base
                 and measure.summary([one["cpu_us"] / go["cpu_us"] for one, go in zip(turns, base)]),
@@ -240,7 +241,7 @@ def client_environment(port, messages):
 def client_round(command, server_command):
     with Server(server_command, cpus=LOAD_CPUS[-1:]) as server, open(WORK / "client.log", "wb") as log:
         # The program itself and not taskset is what is waited for, so that only its time counts.
-        before = os.sched_getaffinity(0)
+        sent, before = measure.segments(), os.sched_getaffinity(0)
         os.sched_setaffinity(0, SERVER_CPU)
         client = subprocess.Popen(
             command, env=client_environment(server.port, MESSAGES), cwd=WORK, stdout=log, stderr=log
@@ -257,7 +258,12 @@ def client_round(command, server_command):
         client.returncode = os.waitstatus_to_exitcode(status)
         if client.returncode:
             raise Failure(f"{command}: ended with {client.returncode}")
-        return {"cpu_us": (usage.ru_utime + usage.ru_stime) / MESSAGES * 1e6, "resident": resident}
+        time.sleep(measure.SETTLE)
+        return {
+            "cpu_us": (usage.ru_utime + usage.ru_stime) / MESSAGES * 1e6,
+            "segments": (measure.segments() - sent) / MESSAGES,
+            "resident": resident,
+        }
 
 
 def count_calls(file, command, wrapper, connections, in_flight):

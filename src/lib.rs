@@ -4,6 +4,7 @@
 pub mod signal;
 pub mod socket;
 pub mod sys;
+mod unwind;
 
 pub mod document;
 pub mod duration;

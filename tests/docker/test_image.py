@@ -30,7 +30,7 @@ def test_is_small(images, capsys):
     size = inspect("server:latest")["Size"]
     with capsys.disabled():
         print(f"\nthe image has {size / 1e6:.2f} MB", end="")
-    assert size < 10e6
+    assert size < 1.2e6
 
 
 def test_is_not_root_and_has_labels_and_no_settings(images):
