@@ -39,8 +39,7 @@ fn run() -> Result<(), Failure> {
     let config = ClientConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.log_level.level);
     log_start(&mut log, &config);
-    let mut delivery = Delivery::new(&config, shutdown, log)
-        .map_err(|error| Failure::Work(format!("epoll: {error}")))?;
+    let mut delivery = Delivery::new(&config, shutdown, log);
     let end = send_messages(&mut delivery, &config);
     close(delivery, &config.id, end)
 }

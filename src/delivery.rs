@@ -4,21 +4,18 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::config::ClientConfig;
 use crate::duration::GoDuration;
-use crate::epoll::{Epoll, Events, Interest};
 use crate::exchange::{self, Exchange, Step};
 use crate::log::{Escaped, Level, Log};
+use crate::poll::{self, Interest, Slot};
 use crate::resolver::{Answer, Resolver};
 use crate::signal::Shutdown;
 use crate::socket;
-
-const SHUTDOWN: u64 = 0;
-const RESOLVER: u64 = 1;
-const STREAM: u64 = 2;
 
 /// How long one address may take to answer a handshake, before the next one, or the next attempt,
 /// which looks the name up again: a container that was replaced has another address.
@@ -46,17 +43,13 @@ use Interrupt::{Failure, Setback, Signal};
 pub struct Delivery<'a> {
     config: &'a ClientConfig,
     shutdown: Shutdown,
-    epoll: Epoll,
-    events: Events,
     resolver: Option<Resolver>,
     pub log: Log,
 }
 
 impl<'a> Delivery<'a> {
-    pub fn new(config: &'a ClientConfig, shutdown: Shutdown, log: Log) -> io::Result<Self> {
-        let epoll = Epoll::new()?;
-        epoll.add(&shutdown, SHUTDOWN, Interest::Readable)?;
-        Ok(Self { config, shutdown, epoll, events: Events::with_capacity(4), resolver: None, log })
+    pub fn new(config: &'a ClientConfig, shutdown: Shutdown, log: Log) -> Self {
+        Self { config, shutdown, resolver: None, log }
     }
 
     /// Sends `message` and gets its echo, within the time that one message may take.
@@ -84,7 +77,7 @@ impl<'a> Delivery<'a> {
 
     /// Waits until `moment`.
     pub fn sleep_until(&mut self, moment: Instant) -> Result<(), Interrupt> {
-        while self.wait(moment)? {}
+        while self.wait(None, moment)? {}
         Ok(())
     }
 
@@ -113,7 +106,7 @@ impl<'a> Delivery<'a> {
         let setback = |error: io::Error| Setback(format!("{host}: {error}"));
         let mut resolver = match self.resolver.take() {
             Some(resolver) => resolver,
-            None => self.start_resolver().map_err(setback)?,
+            None => Resolver::start(address.host.clone(), address.port).map_err(setback)?,
         };
         let asked = resolver.ask().map_err(setback);
         let answer = asked.and_then(|()| self.answer(&mut resolver, deadline));
@@ -121,19 +114,12 @@ impl<'a> Delivery<'a> {
         answer?.map_err(setback)
     }
 
-    fn start_resolver(&self) -> io::Result<Resolver> {
-        let address = &self.config.server_address;
-        let resolver = Resolver::start(address.host.clone(), address.port)?;
-        self.epoll.add(&resolver, RESOLVER, Interest::Readable)?;
-        Ok(resolver)
-    }
-
     fn answer(&mut self, resolver: &mut Resolver, deadline: Instant) -> Result<Answer, Interrupt> {
         loop {
             if let Some(answer) = resolver.answer() {
                 return Ok(answer);
             }
-            if !self.wait(deadline)? {
+            if !self.wait(Some((resolver.as_fd(), Interest::Readable)), deadline)? {
                 let host = Escaped(self.config.server_address.host.as_bytes());
                 return Err(Setback(format!("{host}: no answer from the resolver")));
             }
@@ -164,7 +150,6 @@ impl<'a> Delivery<'a> {
     ) -> Result<(), Interrupt> {
         let setback = |reason: &dyn Display| Setback(format!("{address}: {reason}"));
         let mut exchange = Exchange::new(message);
-        let mut watched = None;
         let connect_deadline = deadline.min(Instant::now() + CONNECT);
         let mut patience = Some(Instant::now() + PATIENCE);
         loop {
@@ -180,9 +165,8 @@ impl<'a> Delivery<'a> {
                 }
                 Err(error) => return Err(setback(&error)),
             };
-            let watching = self.epoll.watch(&*stream, STREAM, &mut watched, interest);
-            watching.map_err(epoll_failure)?;
-            if self.wait(patience.unwrap_or(deadline).min(deadline))? {
+            let moment = patience.unwrap_or(deadline).min(deadline);
+            if self.wait(Some((stream.as_fd(), interest)), moment)? {
                 continue;
             }
             if Instant::now() >= deadline {
@@ -193,27 +177,26 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Waits for an event, at most until `deadline`: false when that has come.
-    fn wait(&mut self, deadline: Instant) -> Result<bool, Interrupt> {
+    /// Waits until `slot` is ready, at most until `deadline`: false when that has come.
+    fn wait(&mut self, slot: Slot<'_>, deadline: Instant) -> Result<bool, Interrupt> {
         let timeout = deadline.saturating_duration_since(Instant::now());
-        let waited = self.epoll.wait(&mut self.events, Some(timeout));
-        waited.map_err(epoll_failure)?;
-        if self.events.contain(SHUTDOWN) {
+        let end = Some((self.shutdown.as_fd(), Interest::Readable));
+        let waited = poll::wait([end, slot], timeout);
+        let [end, ready] = waited.map_err(|error| Failure(format!("poll: {error}")))?;
+        if end {
             self.announce_end();
             return Err(Signal);
         }
-        Ok(self.events.tokens().next().is_some() || Instant::now() < deadline)
+        Ok(ready || Instant::now() < deadline)
     }
 
     /// Closes what is still open, logs each closing at `level`, and gives the log back.
     pub fn close(self, level: Level) -> Log {
-        let Self { config, shutdown, epoll, resolver, mut log, .. } = self;
+        let Self { config, shutdown, resolver, mut log } = self;
         let id = Escaped(config.id.as_bytes());
         if resolver.map(drop).is_some() {
             log_close(&mut log, level, "resolver", &id);
         }
-        drop(epoll);
-        log_close(&mut log, level, "epoll", &id);
         drop(shutdown);
         log_close(&mut log, level, "eventfd", &id);
         log
@@ -225,10 +208,6 @@ impl<'a> Delivery<'a> {
                 .info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
         }
     }
-}
-
-fn epoll_failure(error: io::Error) -> Interrupt {
-    Failure(format!("epoll: {error}"))
 }
 
 fn log_close(log: &mut Log, level: Level, resource: &str, id: &Escaped<'_>) {

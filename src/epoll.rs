@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use crate::sys::check;
+use crate::sys::{check, milliseconds};
 
 /// What to be woken for. Errors and hang-ups always wake: the next read or write tells which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,21 +83,15 @@ impl Epoll {
         events.ready = 0;
         let (epoll, capacity) = (self.0.as_raw_fd(), events.slots.len() as i32);
         let slots = events.slots.as_mut_ptr();
+        let timeout = timeout.map_or(-1, milliseconds);
         // SAFETY: `slots` points to `capacity` live events.
-        match check(unsafe { libc::epoll_wait(epoll, slots, capacity, milliseconds(timeout)) }) {
+        match check(unsafe { libc::epoll_wait(epoll, slots, capacity, timeout) }) {
             Ok(ready) => events.ready = ready as usize,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
         Ok(())
     }
-}
-
-/// -1, no limit, where there is no timeout. Rounded up: rounded down, the last fraction of a
-/// millisecond before a deadline would be a busy loop.
-fn milliseconds(timeout: Option<Duration>) -> i32 {
-    let Some(timeout) = timeout else { return -1 };
-    timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
 }
 
 /// Room for the events of one wait.
@@ -119,20 +113,5 @@ impl Events {
 
     pub fn contain(&self, token: u64) -> bool {
         self.tokens().any(|ready| ready == token)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::milliseconds;
-    use std::time::Duration;
-
-    #[test]
-    fn timeouts_are_rounded_up() {
-        assert_eq!(milliseconds(None), -1);
-        assert_eq!(milliseconds(Some(Duration::ZERO)), 0);
-        assert_eq!(milliseconds(Some(Duration::from_nanos(1))), 1);
-        assert_eq!(milliseconds(Some(Duration::from_micros(1001))), 2);
-        assert_eq!(milliseconds(Some(Duration::from_secs(3_000_000_000))), i32::MAX);
     }
 }

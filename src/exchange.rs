@@ -59,6 +59,11 @@ impl<'a> Exchange<'a> {
     /// Goes on until it has to wait. Every byte of the answer is compared as it comes; what comes
     /// with the echo and does not belong to it is a difference too.
     pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> Result<Step, Failure> {
+        if self.sent < self.message.len() { self.send(stream) } else { self.receive(stream) }
+    }
+
+    /// Once all is sent there is something to wait for: to read at once would be in vain.
+    fn send(&mut self, stream: &mut impl Write) -> Result<Step, Failure> {
         while self.sent < self.message.len() {
             match stream.write(&self.message[self.sent..]) {
                 Ok(0) => return Err(Failure::Io(ErrorKind::WriteZero.into())),
@@ -70,6 +75,10 @@ impl<'a> Exchange<'a> {
                 Err(error) => return Err(Failure::Io(error)),
             }
         }
+        Ok(Step::AwaitReadable)
+    }
+
+    fn receive(&mut self, stream: &mut impl Read) -> Result<Step, Failure> {
         let mut buffer = [0; 512];
         while self.received < self.message.len() {
             match stream.read(&mut buffer) {

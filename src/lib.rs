@@ -11,6 +11,7 @@ pub mod duration;
 pub mod epoll;
 pub mod ini;
 pub mod log;
+pub mod poll;
 pub mod yaml;
 
 pub mod cli;

@@ -3,10 +3,17 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 /// Turns the C convention, -1 and `errno`, into a `Result`.
 pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A timeout for poll(2) or epoll_wait(2), at most 24 days. Rounded up: rounded down, the last fraction
+/// of a millisecond before a deadline would be a busy loop.
+pub fn milliseconds(timeout: Duration) -> libc::c_int {
+    timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
 }
 
 /// Writes to stdout until all is written or nothing more can be, and says how many bytes that was. One
@@ -72,4 +79,18 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     // SAFETY: the pointer is to a live rlimit.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::milliseconds;
+    use std::time::Duration;
+
+    #[test]
+    fn timeouts_are_rounded_up() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_nanos(1)), 1);
+        assert_eq!(milliseconds(Duration::from_micros(1001)), 2);
+        assert_eq!(milliseconds(Duration::from_secs(3_000_000_000)), i32::MAX);
+    }
 }

@@ -221,7 +221,7 @@ fn a_setting_forges_no_field() {
 #[test]
 fn ends_while_it_resolves() {
     let Some(etc) = Etc::silent("ends_while_it_resolves") else { return };
-    assert_ends(&["resolver", "epoll", "eventfd"], || {
+    assert_ends(&["resolver", "eventfd"], || {
         let client = etc.start("server:1", "1", &[HOUR]);
         wait_for_question(&client);
         (client, ())
