@@ -63,7 +63,10 @@ def enter_private_network():
         return
     os.environ["BENCH_PRIVATE"] = "yes"
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    unshare = ["unshare", *user, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    # There a queue may be as long as a server asks for.
+    queue = "{ { echo 65535 >/proc/sys/net/core/somaxconn; } 2>/dev/null || true; }"
+    script = f'ip link set lo up && {queue} && exec "$@"'
+    unshare = ["unshare", *user, "--net", "sh", "-c", script, "sh"]
     if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
         os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
     print("bench: no network namespace to be had: the machine's firewall is measured too")
@@ -104,13 +107,13 @@ def segments():
     return int(dict(zip(names, values))["OutSegs"])
 
 
-def server_environment(port):
+def server_environment(port, workers):
     return {
         "PATH": os.environ["PATH"],
         "SERVER_BIND": "127.0.0.1",
         "SERVER_PORT": str(port),
-        "SERVER_LISTEN_BACKLOG": "4096",
-        "SERVER_WORKERS": "1",
+        "SERVER_LISTEN_BACKLOG": "65535",
+        "SERVER_WORKERS": str(workers),
         "LOGGING_LEVEL": "INFO",
     }
 
@@ -124,7 +127,7 @@ def resident(pid):
 class Server:
     """A running server on its processor, its log going to a file or to a pipe that is read."""
 
-    def __init__(self, command, sink="file", name="server", cpus=None, wrapper=()):
+    def __init__(self, command, sink="file", name="server", cpus=None, wrapper=(), workers=1):
         self.port = free_port()
         self.reader = None
         WORK.mkdir(parents=True, exist_ok=True)
@@ -138,7 +141,7 @@ class Server:
                 output = stack.enter_context(open(WORK / f"{name}.log", "wb"))
             self.process = subprocess.Popen(
                 pinned(cpus or SERVER_CPU, [*wrapper, *command]),
-                env=server_environment(self.port),
+                env=server_environment(self.port, workers),
                 cwd=WORK,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -175,19 +178,20 @@ class Server:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
-    def load(self, connections, *options, in_flight=IN_FLIGHT):
+    def load(self, connections, *options, in_flight=IN_FLIGHT, cpus=None):
         """The load's own figures."""
+        cpus = cpus or LOAD_CPUS
         command = [LOAD, "run", f"127.0.0.1:{self.port}", "--connections", connections]
-        command += ["--in-flight", in_flight, "--threads", min(in_flight, len(LOAD_CPUS)), *options]
-        result = subprocess.run(pinned(LOAD_CPUS, command), capture_output=True, text=True, check=False)
+        command += ["--in-flight", in_flight, "--threads", min(in_flight, len(cpus)), *options]
+        result = subprocess.run(pinned(cpus, command), capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise Failure(result.stderr.strip().removeprefix("load: "))
         return json.loads(result.stdout)
 
-    def measure(self, connections):
+    def measure(self, connections, cpus=None):
         """The load's figures, and what a connection has cost the server."""
         cpu, sleeps, sent = self.cpu(), self.sleeps(), segments()
-        figures = self.load(connections)
+        figures = self.load(connections, cpus=cpus)
         time.sleep(SETTLE)
         figures["cpu_us"] = (self.cpu() - cpu) / connections / 1000
         figures["sleeps"] = (self.sleeps() - sleeps) / connections

@@ -38,8 +38,8 @@ def build_tools():
     compiler = os.environ.get("CC", "cc")
     if not shutil.which(compiler):
         sys.exit("bench: no C compiler, and without the yardstick there is nothing to compare with")
-    for name in ("yardstick", "yardstick_client"):
-        run(compiler, "-O2", "-o", BUILT / name, HERE / f"{name}.c")
+    for name in ("yardstick", "yardstick_client", "accept"):
+        run(compiler, "-O2", "-pthread", "-o", BUILT / name, HERE / f"{name}.c")
 
 
 def build_peers():

@@ -68,12 +68,49 @@ def page(results):
         ["client", "CPU, × the Go client's", "CPU, µs", "packets", "calls", "resident, MB", "program, MB"],
         (client_row(results, name) for name in CLIENTS if name in results["client"]),
     )
+    yield from scaling(results)
     yield from ["## Where", ""]
     yield f"- {machine()}, Linux {platform.release()}"
     yield f"- servers on processor {numbers(SERVER_CPU)}, load on {numbers(LOAD_CPUS)}"
     yield f"- ours: {results['kind']}"
     for name, version in results["versions"].items():
         yield f"- {name}: {version}"
+
+
+def scaling(results):
+    if results["workers"]:
+        yield from table(
+            "Two workers",
+            "The same load as above, but from two processors, which cannot keep two others busy: what can be\n"
+            "seen here is what a connection costs.",
+            ["workers", "CPU, × one worker's", "CPU, µs", "connections a second", "p99, µs"],
+            (
+                [count, spread(row["cpu_us_ratio"]), spread(row["cpu_us"]), *whole(row, "per_second", "p99_us")]
+                for count, row in results["workers"].items()
+            ),
+        )
+    yield from table(
+        "A full queue",
+        "Thousands a second. \"Served\": our server finds its queue full of connections with their messages on\n"
+        "them, a processor for each worker, and the load asleep. \"Accepted\" does nothing but accept, as many\n"
+        "threads from one queue that they share, and from a queue each (SO_REUSEPORT).",
+        ["workers", "served", "× one", "accepted, one queue", "× one", "accepted, a queue each", "× one"],
+        (
+            [
+                count,
+                *(
+                    spread(row[f"{key}{kind}"], unit)
+                    for key in ("served", "one", "each")
+                    for kind, unit in (("", 1e3), ("_ratio", 1))
+                ),
+            ]
+            for count, row in results["queue"].items()
+        ),
+    )
+
+
+def whole(row, *keys):
+    return [f"{row[key][0]:,.0f}" for key in keys]
 
 
 def targets(results, held):
@@ -87,7 +124,7 @@ def targets(results, held):
     yield target(f"server: p99 with {held}", silent["p99"], 1, 2, without)
     yield target("server: resident while idle", results["idle"]["ours"], MB, 1, "MB")
     yield target("server: exec to ready", results["ready_us"]["ours"], MS, 2, "ms")
-    if client["ratio"]:
+    if "ratio" in client:
         yield target("client: CPU a message", client["ratio"], 1, 0.6, "× the Go client's")
     yield target("client: resident", client["resident"], MB, 1, "MB")
     yield target("the three programs", [size] * 3, MB, 1.2, "MB")
@@ -140,7 +177,7 @@ def client_row(results, name):
     figures = results["client"][name]
     return [
         name,
-        spread(figures["ratio"]) if figures["ratio"] else "",
+        spread(figures["ratio"]) if "ratio" in figures else "",
         spread(figures["cpu_us"]),
         f"{figures['segments'][0]:.2f}",
         f"{figures['calls']:.2f}" if "calls" in figures else "",
@@ -161,7 +198,7 @@ def table(title, text, head, rows):
 
 
 def line(cells):
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def spread(values, unit=1):

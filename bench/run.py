@@ -12,11 +12,13 @@ import time
 import measure
 import programs
 import report
+import scaling
 from measure import LOAD, LOAD_CPUS, SERVER_CPU, WORK, Failure, Server, pinned
 
 SLICES, SLICE = 8, 2000
 HELD, HELD_SLICES, HELD_SLICE = 10_000, 3, 4000
-MESSAGES = 10_000
+# A client's. Its start is in there too: a thousandth of it all.
+CLIENT_SLICES, MESSAGES = 5, 2500
 STARTS = 7
 # Neither the first connections nor the end of a program belongs to what one more connection costs.
 FEW, MANY = 500, 2500
@@ -62,6 +64,7 @@ class Bench:
         self.system_calls()
         self.instructions()
         self.split()
+        self.scaling()
 
     def turns(self, what):
         for number in range(self.rounds):
@@ -134,20 +137,21 @@ class Bench:
         self.results["gen_us"] = measure.summary(times)
 
     def client(self):
+        """Of the clients, for a message: side by side, as the servers are."""
         clients = self.results["clients"]
         figures = {name: [] for name in clients}
         for _ in self.turns("clients"):
-            for name, command in clients.items():
-                figures[name].append(client_round(command, self.servers["yardstick"]))
-        base = figures.get("Go")
+            slices = {name: [] for name in clients}
+            for number in range(CLIENT_SLICES):
+                for name in list(clients) if number % 2 == 0 else list(reversed(clients)):
+                    slices[name].append(client_slice(clients[name], self.servers["yardstick"]))
+            for name, taken in slices.items():
+                turn = {key: measure.middle(taken, key) for key in taken[0]}
+                if "Go" in slices:
+                    turn["ratio"] = measure.ratio(taken, slices["Go"])
+                figures[name].append(turn)
         self.results["client"] = {
-            name: {
-                "cpu_us": measure.summary([turn["cpu_us"] for turn in turns]),
-                "segments": measure.summary([turn["segments"] for turn in turns]),
-                "resident": measure.summary([turn["resident"] for turn in turns]),
-                "ratio": base
-                and measure.summary([one["cpu_us"] / go["cpu_us"] for one, go in zip(turns, base)]),
-            }
+            name: {key: measure.summary([turn[key] for turn in turns]) for key in turns[0]}
             for name, turns in figures.items()
         }
 
@@ -209,6 +213,12 @@ class Bench:
                 except Failure as failure:
                     self.results["split"][name] = str(failure).replace("failed", "of 500 failed", 1)
 
+    def scaling(self):
+        """With more than one worker."""
+        ours = self.servers["ours"]
+        self.results["workers"] = scaling.closed_loop(ours, self.turns("two workers"))
+        self.results["queue"] = scaling.full_queue(ours, self.turns("a full queue"))
+
 
 def timed(what, command, *arguments, environment=None):
     """Microseconds that `load` tells."""
@@ -224,7 +234,7 @@ def timed(what, command, *arguments, environment=None):
 def start_once(command):
     port = measure.free_port()
     address = f"127.0.0.1:{port}"
-    return timed("ready", command, address, environment=measure.server_environment(port))
+    return timed("ready", command, address, environment=measure.server_environment(port, 1))
 
 
 def client_environment(port, messages):
@@ -238,7 +248,7 @@ def client_environment(port, messages):
     }
 
 
-def client_round(command, server_command):
+def client_slice(command, server_command):
     with Server(server_command, cpus=LOAD_CPUS[-1:]) as server, open(WORK / "client.log", "wb") as log:
         # The program itself and not taskset is what is waited for, so that only its time counts.
         sent, before = measure.segments(), os.sched_getaffinity(0)
@@ -254,7 +264,7 @@ def client_round(command, server_command):
                 break
             with contextlib.suppress(OSError, TypeError):
                 resident = max(resident, measure.resident(client.pid))
-            time.sleep(0.05)
+            time.sleep(0.02)
         client.returncode = os.waitstatus_to_exitcode(status)
         if client.returncode:
             raise Failure(f"{command}: ended with {client.returncode}")

@@ -1,5 +1,6 @@
 //! Load for an echo server on loopback, and the two measurements that need a process of their own.
 
+mod drain;
 mod hold;
 mod run;
 mod socket;
@@ -30,6 +31,18 @@ enum Command {
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
     },
+    /// Stops a server, fills its queue with connections and their messages, lets it go on, and prints how
+    /// many a second it has served.
+    Drain {
+        #[arg(value_parser = socket::loopback)]
+        address: SocketAddr,
+        /// How many: no more than its backlog
+        #[arg(long)]
+        connections: u64,
+        /// The server
+        #[arg(long)]
+        pid: i32,
+    },
     /// Microseconds from starting a server to the first connection that it takes; then kills it.
     Ready {
         /// Processor for the server
@@ -54,6 +67,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => run::run(&options),
         Command::Hold { address, connections } => hold::hold(address, connections),
+        Command::Drain { address, connections, pid } => drain::drain(address, connections, pid),
         Command::Ready { cpu, address, command } => spawn::ready(cpu, address, &command),
         Command::Time { cpu, command } => spawn::time(cpu, &command),
     };
