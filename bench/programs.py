@@ -92,6 +92,7 @@ def image_build():
     for name in ("server", "client", "gen"):
         run("docker", "cp", f"{container}:/{name}", folder / name, capture_output=True)
     run("docker", "rm", container, stdout=subprocess.DEVNULL)
+    run("docker", "rmi", IMAGE, stdout=subprocess.DEVNULL)
     compiler = output("docker", "run", "--rm", "--network", "none", BASE_IMAGE, "rustc", "--version")
     return folder, f"static, musl, out of the image, {compiler}"
 
