@@ -23,8 +23,8 @@ pub enum Step {
 pub enum Failure {
     /// The peer ended its side before it had sent a byte.
     Empty,
-    /// More bytes than the limit, which it holds, and no newline among them. The peer may still be
-    /// sending: half-close, then go on, for here too the connection lingers.
+    /// The message is longer than the limit, which it holds, in bytes. The peer may still be sending:
+    /// half-close, then go on, for here too the connection lingers.
     TooLong(usize),
     Io(io::Error),
 }
@@ -87,7 +87,9 @@ impl Connection {
                     return Err(Failure::TooLong(limit));
                 }
                 if newline.is_some() && buffer.is_empty() {
-                    return self.echo(stream, part, received);
+                    received(part);
+                    let sent = send(stream, part).map_err(Failure::Io)?;
+                    return Ok(self.keep(part[sent..].to_vec(), 0));
                 }
                 // Too little memory for a large message must not be the end of everybody else's.
                 let full = |_| Failure::Io(ErrorKind::OutOfMemory.into());
@@ -96,8 +98,13 @@ impl Connection {
                 if newline.is_none() && count > 0 {
                     return Ok(Step::AwaitReadable);
                 }
+                if buffer.is_empty() {
+                    return Err(Failure::Empty);
+                }
                 let message = std::mem::take(buffer);
-                self.echo(stream, &message, received)
+                received(&message);
+                let sent = send(stream, &message).map_err(Failure::Io)?;
+                Ok(self.keep(message, sent))
             }
             Self::Sending { message, sent } => {
                 *sent += send(stream, &message[*sent..]).map_err(Failure::Io)?;
@@ -115,23 +122,14 @@ impl Connection {
         }
     }
 
-    fn echo(
-        &mut self,
-        stream: &mut impl Write,
-        message: &[u8],
-        received: impl FnOnce(&[u8]),
-    ) -> Result<Step, Failure> {
-        if message.is_empty() {
-            return Err(Failure::Empty);
-        }
-        received(message);
-        let sent = send(stream, message).map_err(Failure::Io)?;
+    /// What to do once the first `sent` bytes of `message` are sent.
+    fn keep(&mut self, message: Vec<u8>, sent: usize) -> Step {
         if sent == message.len() {
             *self = Self::Lingering;
-            return Ok(Step::Echoed);
+            return Step::Echoed;
         }
-        *self = Self::Sending { message: message[sent..].to_vec(), sent: 0 };
-        Ok(Step::AwaitWritable)
+        *self = Self::Sending { message, sent };
+        Step::AwaitWritable
     }
 }
 

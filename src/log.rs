@@ -84,8 +84,11 @@ impl Log {
             return;
         }
         self.tick();
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.lines, "{} {:<8} {line}", self.timestamp, level.name());
+        let start = self.lines.len();
+        let mut lines = Reserving(&mut self.lines);
+        if writeln!(lines, "{} {:<8} {line}", self.timestamp, level.name()).is_err() {
+            self.lines.truncate(start);
+        }
     }
 
     fn tick(&mut self) {
@@ -117,6 +120,18 @@ impl Log {
         }
         self.lines.clear();
         self.lines.shrink_to(KEEP);
+    }
+}
+
+/// Text that fails to grow where there is no memory for it. A large message makes a line of four times
+/// its length: too little memory for that costs the line, and not the program.
+struct Reserving<'a>(&'a mut String);
+
+impl fmt::Write for Reserving<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
+        self.0.push_str(text);
+        Ok(())
     }
 }
 

@@ -119,6 +119,10 @@ impl<'a> Worker<'a> {
                 "action: receive_message | result: success | ip: {ip} | msg: {message}"
             ));
         });
+        let waits = matches!(step, Ok(Step::AwaitReadable | Step::AwaitWritable));
+        if self.drain.is_some() && waits && !connection.is_silent() {
+            self.shared.shutdown.arm();
+        }
         match step {
             Ok(Step::AwaitReadable) => self.watch(index, Interest::Readable),
             Ok(Step::AwaitWritable) => self.watch(index, Interest::Writable),
@@ -160,17 +164,22 @@ impl<'a> Worker<'a> {
     /// Closes those whose time is up.
     fn expire(&mut self) {
         while let Some((index, _)) = self.due(Class::Serving) {
-            if let Some(Peer { ip, connection, .. }) = self.peers.get_mut(index) {
-                let limit = GoDuration::from(self.shared.config.timeout);
-                self.log.error(format_args!(
-                    "action: receive_message | result: fail | ip: {ip} | error: timed out after {limit}: {connection}"
-                ));
-            }
-            self.close(index);
+            self.give_up(index, self.shared.config.timeout);
         }
         while let Some((index, _)) = self.due(Class::Lingering) {
             self.close(index);
         }
+    }
+
+    /// Closes one whose message has not been received or sent back within `limit`.
+    fn give_up(&mut self, index: usize, limit: Duration) {
+        if let Some(Peer { ip, connection, .. }) = self.peers.get_mut(index) {
+            let limit = GoDuration::from(limit);
+            self.log.error(format_args!(
+                "action: receive_message | result: fail | ip: {ip} | error: timed out after {limit}: {connection}"
+            ));
+        }
+        self.close(index);
     }
 
     fn due(&self, class: Class) -> Option<(usize, Instant)> {

@@ -172,3 +172,22 @@ fn a_message_too_large_for_memory_costs_its_peer_alone() {
     assert_prompt(&server);
     assert!(server.program.stop().0.status.success());
 }
+
+/// Neither a second copy of what is not taken yet, nor the line of the log, may need more than there is.
+#[test]
+fn a_large_message_is_kept_once_and_costs_its_line_at_most() {
+    for (byte, size) in [(b'x', 40 << 20), (b'\xff', 12 << 20)] {
+        let mut command =
+            Server::command(&[("SERVER_WORKERS", "1"), ("SERVER_MESSAGE_LIMIT", "1073741824")]);
+        limit_memory(&mut command, 96 << 20);
+        let server = Server::from(Program::spawn(&mut command));
+        let mut message = vec![byte; size];
+        message.push(b'\n');
+        let mut greedy = server.connect();
+        greedy.write_all(&message).unwrap();
+        assert_prompt(&server);
+        assert!(read_to_end(&mut greedy) == message, "not the message");
+        drop(greedy);
+        assert!(server.program.stop().0.status.success());
+    }
+}

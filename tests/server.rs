@@ -179,6 +179,8 @@ fn the_drain_timeout_ends_a_half_received_message() {
     server.program.wait_for("result: success | ip: ");
     let (ended, took) = server.program.stop();
     assert!(ended.status.success() && took >= Duration::from_millis(200), "{took:?} {ended:?}");
+    let failure = "result: fail | ip: 127.0.0.1 | error: timed out after 200ms: no newline in 4 bytes received";
+    assert_eq!(ended.count(failure), 1, "{ended:?}");
     assert_eq!(read_to_end(&mut stream), b"");
 }
 

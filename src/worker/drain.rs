@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Peer, Worker};
+use crate::connection::Connection;
 
 /// For this long after the signal, what is on its way may still arrive: a handshake that has begun
 /// ends in an accepted connection, and a connection that has just been made brings its message.
 /// Shorter than the burst of signals that count as one, so that an idle server ends in peace.
 const GRACE: Duration = Duration::from_millis(50);
 /// For this long the listener stays where its queue has overflowed: the kernel then drops the last
-/// packet of a handshake, and the peer, which takes itself for connected, sends its message again
-/// after 200 ms and 600 ms (RFC 6298, with Linux's least timeout).
+/// packet of a handshake, and the peer, which takes itself for connected, sends its message again after
+/// 200 ms (RFC 6298, with Linux's least timeout), if its packet is not lost once more.
 const RETRANSMISSION: Duration = Duration::from_millis(500);
 
 /// When the last of each kind is closed.
@@ -57,10 +58,14 @@ impl Worker<'_> {
         for index in self.peers.indices() {
             // What has arrived since the last turn still counts.
             self.advance(index);
-            let over = self.now >= half_received;
-            let is_due = |peer: &mut Peer| over || peer.connection.is_silent();
-            if self.peers.get_mut(index).is_some_and(is_due) {
+            let Some(Peer { connection, .. }) = self.peers.get_mut(index) else { continue };
+            if connection.is_silent() {
                 self.close(index);
+            } else if self.now >= half_received {
+                match connection {
+                    Connection::Lingering => self.close(index),
+                    _ => self.give_up(index, self.shared.config.drain_timeout),
+                }
             }
         }
         self.arm();
