@@ -1,5 +1,5 @@
 FROM rust:1.85-alpine AS build
-# Left untagged by the legacy builder: found by this when it is to go.
+# The legacy builder leaves this stage untagged; by this label it is found and removed.
 LABEL org.opencontainers.image.title="tp0 build"
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./

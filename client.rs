@@ -34,7 +34,7 @@ fn run() -> Result<(), Failure> {
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(HELP),
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
-        Request::Run { config } => config.unwrap_or_else(|| config::default_path("config.yaml")),
+        Request::Run { config } => config.unwrap_or_else(|| "./config.yaml".into()),
     };
     let config = ClientConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.log_level.level);

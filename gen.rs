@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+// For the image's build, and why is said there. This program does without the library that has it too.
 #[cfg(panic = "abort")]
 #[path = "src/unwind.rs"]
 mod unwind;

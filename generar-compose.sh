@@ -18,7 +18,8 @@ fail() {
 # The same answer with a binary already built, a Rust compiler, or only Docker.
 generate() {
     for binary in "${CARGO_TARGET_DIR:-$root/target}/release/gen" "${CARGO_TARGET_DIR:-$root/target}/debug/gen"; do
-        if [ -x "$binary" ] && [ -z "$(find "$root/gen.rs" -newer "$binary")" ]; then
+        # One that is out of date, or for another machine, is passed over.
+        if [ -z "$(find "$root/gen.rs" -newer "$binary" 2>&1)" ] && "$binary" --version >/dev/null 2>&1; then
             "$binary" "$@"
             return
         fi
@@ -108,7 +109,7 @@ new=$(mktemp "$beside/.compose.XXXXXX" 2>/dev/null) || fail "$1: no permission t
 if [ -e "$target" ]; then
     cp -p -- "$target" "$new" # for its permissions
 else
-    chmod +rw "$new" # but what the umask withholds
+    chmod +rw "$new" # for everybody, but for what the umask withholds
 fi
 cat "$work/compose" >"$new"
 mv -f -- "$new" "$target"

@@ -35,7 +35,7 @@ fn run() -> Result<(), Failure> {
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(HELP),
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
-        Request::Run { config } => config.unwrap_or_else(|| config::default_path("config.ini")),
+        Request::Run { config } => config.unwrap_or_else(|| "./config.ini".into()),
     };
     let config = ServerConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.logging_level.level);
@@ -61,8 +61,7 @@ fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
 
 fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {
     let port = listener.local_addr().map_or(config.port, |address| address.port());
-    let (backlog, level) =
-        (config.listen_backlog, Escaped(config.logging_level.written.as_bytes()));
+    let (backlog, level) = (config.listen_backlog, &config.logging_level.written);
     log.info(format_args!(
         "action: config | result: success | port: {port} | listen_backlog: {backlog} | logging_level: {level}"
     ));

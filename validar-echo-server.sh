@@ -6,12 +6,45 @@ set -eu
 network=tp0_testing_net
 limit=5 # seconds for the echo; "timeout", because BusyBox has two netcats whose -w differ
 engine_limit=30 # seconds for any one answer of the engine
+said=''  # the result line is printed
+work=''  # folder for temporary files
+child='' # process that runs the container
+
+# say RESULT: the one line, after which no signal can bring another
+say() {
+    trap '' INT TERM HUP
+    said=yes
+    printf 'action: test_echo_server | result: %s\n' "$1"
+}
+
+fail() {
+    printf 'validar-echo-server.sh: %s\n' "$1" >&2
+    say fail
+    exit 1
+}
+
+# Whatever ends this script: a command that failed has told why.
+cleanup() {
+    if [ -n "$child" ]; then
+        kill "$child" 2>/dev/null || true
+        engine rm --force "$container" >/dev/null 2>&1 || true
+    fi
+    [ -z "$work" ] || rm -rf -- "$work"
+    [ -n "$said" ] || {
+        say fail
+        exit 1
+    }
+}
+
+trap cleanup EXIT
+trap 'fail interrupted' INT TERM HUP
+
 root=$(dirname -- "$(readlink -f -- "$0")")
 config=$root/server/config.ini
-work=$(mktemp -d)
+# Not to end between the making of the folder and the telling of its name.
+work=$(trap '' INT TERM HUP && exec mktemp -d)
 nonce=$(od -A n -t x1 -N 8 /dev/urandom | tr -d ' \n')
 container=validar-echo-server-$nonce
-child=''
 
 # As the host has it: an old BusyBox's knows no -k, and macOS has none (the one in the container still holds).
 if timeout -k 2 1 true 2>/dev/null; then
@@ -21,24 +54,6 @@ elif command -v timeout >/dev/null; then
 else
     limited=''
 fi
-
-cleanup() {
-    if [ -n "$child" ]; then
-        kill "$child" 2>/dev/null || true
-        engine rm --force "$container" >/dev/null 2>&1 || true
-    fi
-    rm -rf -- "$work"
-}
-
-fail() {
-    trap '' INT TERM HUP
-    printf 'validar-echo-server.sh: %s\n' "$1" >&2
-    echo 'action: test_echo_server | result: fail'
-    exit 1
-}
-
-trap cleanup EXIT
-trap 'fail interrupted' INT TERM HUP
 
 engine() { $limited docker "$@"; }
 
@@ -95,7 +110,7 @@ child=''
 # Files, not variables: a shell drops trailing newlines and NULs, and those are differences.
 printf '%s\n' "$message" >"$work/sent"
 if cmp -s "$work/sent" "$work/answer"; then
-    echo 'action: test_echo_server | result: success'
+    say success
 elif [ -s "$work/answer" ]; then
     fail "server:$port answered otherwise: sent $(shown "$work/sent"), got $(shown "$work/answer")"
 elif grep -q '^nc: ' "$work/errors"; then

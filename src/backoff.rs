@@ -15,18 +15,13 @@ impl Backoff {
         Self(FIRST)
     }
 
+    /// The next pause: 25 to 50 ms at first, 1 to 2 s in the end.
     pub fn pause(&mut self) -> Duration {
         let bound = self.0;
         self.0 = LONGEST.min(bound * 2);
         // std has no random numbers, but its hash maps have random keys.
         let random = RandomState::new().build_hasher().finish();
         bound.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
-    }
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -12,7 +12,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::document::{Entry, SyntaxError};
@@ -177,7 +177,7 @@ fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
 }
 
 fn number(text: &str, from: u32, to: u32) -> Result<u32, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| digits && (from..=to).contains(number));
     number.ok_or_else(|| format!("{text:?} is not a number from {from} to {to}"))
 }
@@ -189,16 +189,11 @@ fn level(text: &str) -> Result<LevelSetting, String> {
     Ok(LevelSetting { level, written: text.to_owned() })
 }
 
-/// The file that is read where `--config` names none.
-pub fn default_path(name: &str) -> PathBuf {
-    Path::new(".").join(name)
-}
-
-/// A duration as Go writes it, of at least `least` nanoseconds, which is 0 or 1.
-fn duration(text: &str, least: i64) -> Result<Duration, String> {
+/// A duration as Go writes it.
+fn duration(text: &str, may_be_zero: bool) -> Result<Duration, String> {
     let duration = duration::parse(text).map_err(|error| error.to_string())?;
     match duration.to_std() {
-        Some(duration) if least == 0 || !duration.is_zero() => Ok(duration),
+        Some(duration) if may_be_zero || !duration.is_zero() => Ok(duration),
         Some(_) => Err(format!("{text:?} leaves no time at all")),
         None => Err(format!("{text:?} is negative")),
     }

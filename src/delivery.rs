@@ -33,7 +33,7 @@ pub enum Interrupt {
     Signal,
     /// Worth another attempt.
     Setback(String),
-    /// Not to be mended by another attempt, or no time is left for one.
+    /// Another attempt would not help, or there is no time for one.
     Failure(String),
 }
 
@@ -56,6 +56,7 @@ impl<'a> Delivery<'a> {
     pub fn deliver(&mut self, message: &[u8]) -> Result<(), Interrupt> {
         let deadline = Instant::now() + self.config.server_timeout;
         let mut backoff = Backoff::new();
+        // Counted from the first retry, the second attempt.
         for attempt in 2u64.. {
             let error = match self.attempt(message, deadline) {
                 Err(Setback(error)) => error,
@@ -177,7 +178,8 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Waits until `slot` is ready, at most until `deadline`: false when that has come.
+    /// Waits until `slot` is ready, at most until `deadline`: false when that has come. True means to look
+    /// again, be it ready or not.
     fn wait(&mut self, slot: Slot<'_>, deadline: Instant) -> Result<bool, Interrupt> {
         let timeout = deadline.saturating_duration_since(Instant::now());
         let end = Some((self.shutdown.as_fd(), Interest::Readable));

@@ -37,7 +37,7 @@ impl SyntaxError {
 ///
 /// # Errors
 ///
-/// A character that the reference parsers disagree on, wherever it stands: see [`is_ambiguous`].
+/// A character that the reference parsers disagree on, wherever it stands: see `is_ambiguous`.
 pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = Vec::new();

@@ -62,7 +62,7 @@ impl<'a> Exchange<'a> {
         if self.sent < self.message.len() { self.send(stream) } else { self.receive(stream) }
     }
 
-    /// Once all is sent there is something to wait for: to read at once would be in vain.
+    /// Does not read yet: the echo cannot be there at once.
     fn send(&mut self, stream: &mut impl Write) -> Result<Step, Failure> {
         while self.sent < self.message.len() {
             match stream.write(&self.message[self.sent..]) {

@@ -1,6 +1,8 @@
 //! The parts that `server.rs` and `client.rs` are made of, from the kernel up: system calls, formats,
 //! then the two machines that use them.
 
+mod epoll;
+mod poll;
 pub mod signal;
 pub mod socket;
 pub mod sys;
@@ -8,20 +10,18 @@ mod unwind;
 
 pub mod document;
 pub mod duration;
-pub mod epoll;
 pub mod ini;
 pub mod log;
-pub mod poll;
 pub mod yaml;
 
 pub mod cli;
 pub mod config;
 
 pub mod connection;
-pub mod table;
+mod table;
 pub mod worker;
 
-pub mod backoff;
+mod backoff;
 pub mod delivery;
 pub mod exchange;
-pub mod resolver;
+mod resolver;

@@ -90,7 +90,7 @@ fn set_action(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()
     // SAFETY: all zeroes is a valid sigaction: no flags, no signal masked.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
     action.sa_sigaction = handler;
-    // Nobody needs EINTR: epoll_wait(2) has the eventfd to wake it, and the rest should go on.
+    // Nobody needs EINTR: epoll_wait(2) and poll(2) watch the eventfd, and the rest should go on.
     action.sa_flags = libc::SA_RESTART;
     // SAFETY: `action` is live; the handler is `on_signal`, which does only what signal-safety(7)
     // allows, or none.

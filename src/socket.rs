@@ -73,6 +73,7 @@ impl Write for Corked<'_> {
 }
 
 /// Begins to connect, without waiting: a write tells the outcome (`WouldBlock` until there is one).
+/// Fails as socket(2) and connect(2) do, and with ECONNREFUSED where it would connect to itself.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -154,6 +155,7 @@ pub fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
     ];
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     set_option(listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)?;
+    // A longer queue, as long as net.core.somaxconn permits: room for the handshakes under way.
     // SAFETY: takes no pointers.
     check(unsafe { libc::listen(listener.as_raw_fd(), u16::MAX.into()) })?;
     Ok(())

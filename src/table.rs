@@ -54,7 +54,8 @@ impl<T> Table<T> {
         self.len == 0
     }
 
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len
     }
 
@@ -130,12 +131,6 @@ impl<T> Table<T> {
             NONE => list.last = previous,
             _ => self.slots[next as usize].previous = previous,
         }
-    }
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -7,9 +7,9 @@
 //! itself, with file and line, stays.
 //!
 //! These twelve are all that std refers to (1.85 to 1.97) of the Itanium C++ ABI, Exception Handling,
-//! level I, and its extensions by gcc. Were it one more, the linker would take that one from the C
-//! compiler's library, with the rest of its file, and refuse the program for defining these twice.
-//! 32-bit ARM has an ABI of its own.
+//! level I, and its extensions by gcc. If a later std needs one more, the linker will load it from the C
+//! compiler's library, together with those in the same file, and fail because they are there twice: then
+//! it belongs here. 32-bit ARM has an ABI of its own.
 #![cfg(all(panic = "abort", target_env = "musl", not(target_arch = "arm")))]
 #![allow(unsafe_code)]
 

@@ -170,7 +170,8 @@ fn generar_names_sources_beside_the_file_or_absolutely() {
 #[test]
 fn generar_leaves_the_file_alone_when_gen_fails_half_way() {
     let folder = Folder::new("half");
-    folder.script("target/release/gen", "echo half; echo 'gen: no more' >&2; exit 1");
+    let half = "[ $1 != --version ] || exit 0; echo half; echo 'gen: no more' >&2; exit 1";
+    folder.script("target/release/gen", half);
     fs::write(folder.path("elsewhere/old"), "as it was").unwrap();
     for file in ["old", "new"] {
         let done = folder.run("generar-compose.sh", &[file, "1"]);
@@ -300,6 +301,14 @@ fn generar_needs_a_binary_or_a_compiler_or_docker() {
 }
 
 #[test]
+fn generar_passes_over_a_binary_that_does_not_run_here() {
+    let folder = Folder::new("foreign");
+    folder.script("target/release/gen", "exit 127");
+    assert_eq!(folder.run("generar-compose.sh", &["../compose.yaml", "1"]).status, 0);
+    assert_eq!(fs::read_to_string(folder.path("compose.yaml")).unwrap(), gen_prints(&["1"]));
+}
+
+#[test]
 fn generar_passes_over_a_binary_older_than_its_source() {
     let folder = Folder::new("stale");
     folder.script("target/release/gen", "echo stale");
@@ -417,6 +426,10 @@ fn validar_says_what_is_missing() {
     }
     let done = folder.run("validar-echo-server.sh", &["12345"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    let mut command = folder.command("sh", "validar-echo-server.sh", &[]);
+    let done = ended(command.env("TMPDIR", folder.path("nowhere")).output().unwrap());
+    assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    assert!(done.stderr.contains("nowhere"), "{done:?}");
 }
 
 #[test]

@@ -46,10 +46,10 @@ impl ClientConfig {
             id: settings.required(ID, id)?,
             server_address: settings.required(ADDRESS, address)?,
             server_timeout: settings
-                .get(TIMEOUT, |text| duration(text, 1))?
+                .get(TIMEOUT, |text| duration(text, false))?
                 .unwrap_or(Duration::from_secs(30)),
             loop_amount: settings.required(AMOUNT, amount)?,
-            loop_period: settings.required(PERIOD, |text| duration(text, 0))?,
+            loop_period: settings.required(PERIOD, |text| duration(text, true))?,
             log_level: settings.required(LEVEL, level)?,
             unknown: settings.unknown(&ALL),
         })
@@ -58,7 +58,7 @@ impl ClientConfig {
 
 fn id(text: &str) -> Result<String, String> {
     let fits = (1..=64).contains(&text.chars().count());
-    // What Debug escapes is not printable, or a mark of its own such as a quote.
+    // Beyond ASCII, what Debug escapes is not printable.
     let is_printable =
         |c: char| if c.is_ascii() { c.is_ascii_graphic() } else { c.escape_debug().count() == 1 };
     if !fits || !text.chars().all(is_printable) {
@@ -89,8 +89,11 @@ fn address(text: &str) -> Result<Address, String> {
         return fail("an IPv6 address needs brackets, as in [::1]:12345");
     }
     let host = bare.unwrap_or(host).to_owned();
-    if host.is_empty() || host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    if host.is_empty() {
         return fail("no host");
+    }
+    if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return fail("a host has no blanks");
     }
     Ok(Address { host, port: port as u16, written: text.to_owned() })
 }

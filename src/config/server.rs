@@ -55,10 +55,10 @@ impl ServerConfig {
             workers: optional(WORKERS, 1, MAX_WORKERS)?.unwrap_or_else(processors) as usize,
             message_limit: optional(MESSAGE_LIMIT, 1, MAX_MESSAGE_LIMIT)?.unwrap_or(65536) as usize,
             timeout: settings
-                .get(TIMEOUT, |text| duration(text, 1))?
+                .get(TIMEOUT, |text| duration(text, false))?
                 .unwrap_or(Duration::from_secs(60)),
             drain_timeout: settings
-                .get(DRAIN_TIMEOUT, |text| duration(text, 0))?
+                .get(DRAIN_TIMEOUT, |text| duration(text, true))?
                 .unwrap_or(Duration::from_millis(500)),
             unknown: settings.unknown(&ALL),
         })

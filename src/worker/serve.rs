@@ -58,10 +58,12 @@ pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) 
     let others = (1..config.workers).map(|_| new_worker()).collect::<io::Result<Vec<_>>>()?;
     drop(listener);
     thread::scope(|scope| {
-        for worker in others {
-            // A thread that is refused (a limit on tasks) leaves its share to the others.
-            let _ = thread::Builder::new().spawn_scoped(scope, || worker.run());
-        }
-        first.run()
+        // A thread that is refused (a limit on tasks) leaves its share to the others.
+        let threads: Vec<_> = others
+            .into_iter()
+            .flat_map(|worker| thread::Builder::new().spawn_scoped(scope, || worker.run()))
+            .collect();
+        let end = first.run();
+        threads.into_iter().fold(end, |end, thread| end.and(thread.join().expect("no panic")))
     })
 }
