@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 // For the image's build, and why is said there. This program does without the library that has it too.
-#[cfg(panic = "abort")]
+#[cfg(all(panic = "abort", target_env = "musl"))]
 #[path = "src/unwind.rs"]
 mod unwind;
 

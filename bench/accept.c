@@ -1,9 +1,9 @@
 /* How many connections a second so many threads can accept, when they do nothing else:
  *
- *     accept one|each THREADS CONNECTIONS
+ *     accept one|each CONNECTIONS PROCESSOR...
  *
  * from one queue that they share, or from a queue each (SO_REUSEPORT), which hold the connections before
- * the first thread begins. THREADS, 1 to 64, run on the first processors. */
+ * the first thread begins: a thread on each PROCESSOR, 1 to 64 of them. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static void *accept_all(void *argument) {
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
     CPU_SET(worker->cpu, &cpus);
-    sched_setaffinity(0, sizeof cpus, &cpus);
+    check(sched_setaffinity(0, sizeof cpus, &cpus), "sched_setaffinity");
     pthread_barrier_wait(&start);
     worker->begin = now();
     while (accept4(worker->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK) >= 0)
@@ -57,9 +57,9 @@ static void *accept_all(void *argument) {
 }
 
 int main(int words, char **word) {
-    int threads = words == 4 ? atoi(word[2]) : 0, connections = words == 4 ? atoi(word[3]) : 0;
+    int threads = words - 3, connections = words > 2 ? atoi(word[2]) : 0;
     if (threads < 1 || threads > MOST || connections < 1) {
-        fputs("usage: accept one|each THREADS CONNECTIONS\n", stderr);
+        fputs("usage: accept one|each CONNECTIONS PROCESSOR...\n", stderr);
         return 2;
     }
     int each = strcmp(word[1], "each") == 0;
@@ -75,7 +75,7 @@ int main(int words, char **word) {
     socklen_t length = sizeof address;
     for (int number = 0; number < threads; number++) {
         struct worker *worker = &workers[number];
-        worker->cpu = number;
+        worker->cpu = atoi(word[3 + number]);
         worker->listener = workers[0].listener;
         if (number > 0 && !each)
             continue;

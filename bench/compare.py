@@ -26,6 +26,7 @@ def main():
     parser.add_argument("--sink", choices=["file", "pipe"], default="file", help="for the log")
     parser.add_argument("servers", nargs="+", metavar="NAME=COMMAND")
     arguments = parser.parse_args()
+    measure.raise_signals()
     servers = {"yardstick": ([measure.YARDSTICK], arguments.sink)}
     for server in arguments.servers:
         name, separator, command = server.partition("=")

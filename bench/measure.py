@@ -34,6 +34,12 @@ class Failure(Exception):
     """The measurement could not be made."""
 
 
+def raise_signals():
+    """As exceptions, which stop what was started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 def progress(text):
     """In place on a terminal, line by line elsewhere."""
     start, end = ("\r\033[K", "") if sys.stdout.isatty() else ("", "\n")
@@ -124,6 +130,18 @@ def resident(pid):
         return int(re.search(r"^Rss: +(\d+)", lines.read(), re.MULTILINE)[1]) * 1024
 
 
+@contextlib.contextmanager
+def running(command, **options):
+    """A process and what it is wrapped in: none of them stays."""
+    process = subprocess.Popen(command, start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 class Server:
     """A running server on its processor, its log going to a file or to a pipe that is read."""
 
@@ -146,12 +164,15 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                # A process group for it and for what it is wrapped in.
+                start_new_session=True,
             )
         self.pid = self.process.pid
-        self.await_ready()
-        if wrapper:
-            with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as children:
-                self.pid = int((children.read().split() or [self.pid])[0])
+        try:
+            self.await_ready()
+        except BaseException:
+            self.stop()
+            raise
 
     def await_ready(self):
         deadline = time.monotonic() + LIMIT
@@ -160,7 +181,6 @@ class Server:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             time.sleep(0.005)
-        self.stop()
         raise Failure(f"the server does not listen: {' '.join(map(str, self.process.args))}")
 
     def threads(self, file):
@@ -201,7 +221,6 @@ class Server:
     @contextlib.contextmanager
     def holding(self, connections):
         """With so many silent connections open."""
-        before = self.descriptors()
         command = [LOAD, "hold", f"127.0.0.1:{self.port}", "--connections", connections]
         with subprocess.Popen(
             pinned(LOAD_CPUS, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -209,7 +228,8 @@ class Server:
             if not holder.stdout.readline().startswith(b"held"):
                 raise Failure("the silent connections could not be opened")
             deadline = time.monotonic() + LIMIT
-            while self.descriptors() < before + connections:
+            # Beside them each server has its three standard descriptors and its listener, at the least.
+            while self.descriptors() < connections + 4:
                 if time.monotonic() > deadline:
                     raise Failure("the server did not accept all silent connections")
                 time.sleep(0.05)
@@ -217,11 +237,13 @@ class Server:
 
     def stop(self):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
+            os.killpg(self.pid, signal.SIGTERM)
+            # In case that whoever had stopped it was interrupted.
+            os.killpg(self.pid, signal.SIGCONT)
         try:
             self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.pid, signal.SIGKILL)
             self.process.wait()
         if self.reader:
             self.reader.wait()

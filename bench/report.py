@@ -4,6 +4,7 @@ import datetime
 import platform
 
 from measure import HERE, IN_FLIGHT, LOAD_CPUS, SERVER_CPU
+from scaling import PROCESSORS, TWO_WORKERS_LOAD
 
 MB, MS = 1e6, 1e3
 SERVERS = ["yardstick", "ours", "tokio", "Go", "Python"]
@@ -40,7 +41,7 @@ def page(results):
     )
     yield from table(
         "System calls and instructions a connection",
-        f"System calls with {IN_FLIGHT} in flight and with one; instructions in user space.",
+        f"System calls with {IN_FLIGHT} in flight and with one; instructions in user space (valgrind\ncannot run every runtime).",
         ["server", "calls", "with one", "instructions", f"calls by name, with {IN_FLIGHT}"],
         (calls_row(results, name) for name in servers),
     )
@@ -78,17 +79,22 @@ def page(results):
 
 
 def scaling(results):
-    if results["workers"]:
-        yield from table(
-            "Two workers",
-            "The same load as above, but from two processors, which cannot keep two others busy: what can be\n"
-            "seen here is what a connection costs.",
-            ["workers", "CPU, × one worker's", "CPU, µs", "connections a second", "p99, µs"],
-            (
-                [count, spread(row["cpu_us_ratio"]), spread(row["cpu_us"]), *whole(row, "per_second", "p99_us")]
-                for count, row in results["workers"].items()
-            ),
-        )
+    yield from table(
+        "Two workers",
+        f"The same load as above, from processor {numbers(TWO_WORKERS_LOAD)}, the workers on {numbers(PROCESSORS[-2:])}. Such a load cannot keep\n"
+        "two workers busy: what can be seen here is what a connection costs.",
+        ["workers", "CPU, × one worker's", "CPU, µs", "sleeps", "connections a second", "p99, µs"],
+        (
+            [
+                count,
+                *(spread(row[key]) for key in ("cpu_us_ratio", "cpu_us", "sleeps")),
+                *(f"{row[key][0]:,.0f}" for key in ("per_second", "p99_us")),
+            ]
+            for count, row in results["workers"].items()
+        ),
+    )
+    if not results["queue"]:
+        return
     yield from table(
         "A full queue",
         "Thousands a second. \"Served\": our server finds its queue full of connections with their messages on\n"
@@ -107,10 +113,6 @@ def scaling(results):
             for count, row in results["queue"].items()
         ),
     )
-
-
-def whole(row, *keys):
-    return [f"{row[key][0]:,.0f}" for key in keys]
 
 
 def targets(results, held):

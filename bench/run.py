@@ -17,8 +17,8 @@ from measure import LOAD, LOAD_CPUS, SERVER_CPU, WORK, Failure, Server, pinned
 
 SLICES, SLICE = 8, 2000
 HELD, HELD_SLICES, HELD_SLICE = 10_000, 3, 4000
-# A client's. Its start is in there too: a thousandth of it all.
-CLIENT_SLICES, MESSAGES = 5, 2500
+# A client's. Its start is in there too: less than a hundredth of it all.
+CLIENT_SLICES, MESSAGES = 9, 1500
 STARTS = 7
 # Neither the first connections nor the end of a program belongs to what one more connection costs.
 FEW, MANY = 500, 2500
@@ -30,6 +30,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="at least 5 for figures to be shown")
     arguments = parser.parse_args()
+    measure.raise_signals()
     built = measure.HERE / "target/built.json"
     if "BENCH_PRIVATE" not in os.environ:
         built.parent.mkdir(exist_ok=True)
@@ -179,11 +180,11 @@ class Bench:
 
     def count_client_calls(self, file, command, wrapper, messages):
         with Server(self.servers["yardstick"], cpus=LOAD_CPUS[-1:]) as server:
-            client = subprocess.Popen(
-                [*wrapper, *command], env=client_environment(server.port, messages), stdout=subprocess.DEVNULL
-            )
-            if client.wait(60):
-                raise Failure(f"{command}: ended with {client.returncode}")
+            environment = client_environment(server.port, messages)
+            command = [*wrapper, *command]
+            with measure.running(command, env=environment, stdout=subprocess.DEVNULL) as client:
+                if client.wait(60):
+                    raise Failure(f"{command}: ended with {client.returncode}")
         return sum(calls_in(file).values())
 
     def instructions(self):
@@ -249,12 +250,15 @@ def client_environment(port, messages):
 
 
 def client_slice(command, server_command):
-    with Server(server_command, cpus=LOAD_CPUS[-1:]) as server, open(WORK / "client.log", "wb") as log:
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(Server(server_command, cpus=LOAD_CPUS[-1:]))
+        log = stack.enter_context(open(WORK / "client.log", "wb"))
         # The program itself and not taskset is what is waited for, so that only its time counts.
         sent, before = measure.segments(), os.sched_getaffinity(0)
         os.sched_setaffinity(0, SERVER_CPU)
-        client = subprocess.Popen(
-            command, env=client_environment(server.port, MESSAGES), cwd=WORK, stdout=log, stderr=log
+        environment = client_environment(server.port, MESSAGES)
+        client = stack.enter_context(
+            measure.running(command, env=environment, cwd=WORK, stdout=log, stderr=log)
         )
         os.sched_setaffinity(0, before)
         resident = 0

@@ -89,12 +89,11 @@ impl Connection {
                 if newline.is_some() && buffer.is_empty() {
                     received(part);
                     let sent = send(stream, part).map_err(Failure::Io)?;
-                    return Ok(self.keep(part[sent..].to_vec(), 0));
+                    append(buffer, &part[sent..])?;
+                    let rest = std::mem::take(buffer);
+                    return Ok(self.keep(rest, 0));
                 }
-                // Too little memory for a large message must not be the end of everybody else's.
-                let full = |_| Failure::Io(ErrorKind::OutOfMemory.into());
-                buffer.try_reserve(part.len()).map_err(full)?;
-                buffer.extend_from_slice(part);
+                append(buffer, part)?;
                 if newline.is_none() && count > 0 {
                     return Ok(Step::AwaitReadable);
                 }
@@ -151,6 +150,13 @@ impl Default for Connection {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Too little memory for one message must not be the end of everybody else's.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Failure> {
+    buffer.try_reserve(bytes.len()).map_err(|_| Failure::Io(ErrorKind::OutOfMemory.into()))?;
+    buffer.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// Writes as much as the stream takes without waiting, and says how much that was.

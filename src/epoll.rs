@@ -110,8 +110,4 @@ impl Events {
     pub fn tokens(&self) -> impl Iterator<Item = u64> {
         self.slots[..self.ready].iter().map(|event| event.u64)
     }
-
-    pub fn contain(&self, token: u64) -> bool {
-        self.tokens().any(|ready| ready == token)
-    }
 }

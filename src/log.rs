@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Arguments, Write as _};
 use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::sys::{self, local_time};
 
@@ -31,36 +31,46 @@ impl Level {
         })
     }
 
-    fn name(self) -> &'static str {
+    /// Its name as a line shows it, padded: the formatter would write each blank by itself.
+    fn padded(self) -> &'static str {
         match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Notice => "NOTICE",
-            Self::Warning => "WARNING",
-            Self::Error => "ERROR",
+            Self::Debug => "DEBUG   ",
+            Self::Info => "INFO    ",
+            Self::Notice => "NOTICE  ",
+            Self::Warning => "WARNING ",
+            Self::Error => "ERROR   ",
             Self::Critical => "CRITICAL",
         }
     }
 }
 
-/// Lines on their way to stdout. Each thread has its own; [`Log::flush`] hands over all its lines in
-/// one write, so that lines of several threads never mix.
+/// Lines on their way to stdout. Each thread has its own, and hands over all its lines in one write, so
+/// that lines of several threads never mix.
 #[derive(Debug)]
 pub struct Log {
     level: Level,
-    lines: String,
+    lines: Vec<u8>,
+    /// When lines were last written in time.
+    written: Instant,
     /// The second that `timestamp` shows: the C library is asked once a second, not once a line.
     second: u64,
     timestamp: String,
 }
 
-/// The buffer that is kept between two turns, in bytes.
+/// The buffer that is kept between two writes, in bytes. More than that is written without delay.
 const KEEP: usize = 64 * 1024;
+/// From one write of a busy program to the next, at the least: waking whoever reads a pipe costs more than
+/// many lines do.
+const INTERVAL: Duration = Duration::from_millis(1);
+/// How long lines wait for others at the most. More than a tick of the kernel's clock (4 ms, as a rule), which
+/// then need not be set for it.
+const LATEST: Duration = Duration::from_millis(5);
 
 impl Log {
     /// A log of the lines at `level` and above.
     pub fn new(level: Level) -> Self {
-        Self { level, lines: String::new(), second: u64::MAX, timestamp: String::new() }
+        let (lines, timestamp) = (Vec::new(), String::new());
+        Self { level, lines, written: Instant::now(), second: u64::MAX, timestamp }
     }
 
     pub fn debug(&mut self, line: Arguments<'_>) {
@@ -86,7 +96,7 @@ impl Log {
         self.tick();
         let start = self.lines.len();
         let mut lines = Reserving(&mut self.lines);
-        if writeln!(lines, "{} {:<8} {line}", self.timestamp, level.name()).is_err() {
+        if writeln!(lines, "{} {} {line}", self.timestamp, level.padded()).is_err() {
             self.lines.truncate(start);
         }
     }
@@ -96,11 +106,28 @@ impl Log {
         if now != self.second {
             self.second = now;
             let t = local_time(now as i64);
-            self.timestamp = format!(
+            self.timestamp.clear();
+            // Text never fails to grow by so little: the room for it is kept.
+            let _ = write!(
+                self.timestamp,
                 "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
                 t.year, t.month, t.day, t.hour, t.minute, t.second
             );
         }
+    }
+
+    /// Writes out what there is, unless it has just done so: then the lines wait a moment for more of them.
+    pub fn flush_in_time(&mut self, now: Instant) {
+        let is_time = now >= self.written + INTERVAL || self.lines.len() > KEEP;
+        if is_time && !self.lines.is_empty() {
+            self.flush();
+            self.written = now;
+        }
+    }
+
+    /// By when the lines that wait are to be written, if there are any.
+    pub fn due(&self) -> Option<Instant> {
+        (!self.lines.is_empty()).then_some(self.written + LATEST)
     }
 
     /// Writes out what there is. A stdout that is closed or broken, or a full disk, costs the lines and
@@ -111,12 +138,11 @@ impl Log {
             return;
         }
         let mut is_torn = IS_TORN.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_torn {
-            self.lines.insert(0, '\n');
+        if *is_torn && self.lines.try_reserve(1).is_ok() {
+            self.lines.insert(0, b'\n');
         }
-        let bytes = self.lines.as_bytes();
-        if let Some(last) = sys::write_to_stdout(bytes).checked_sub(1) {
-            *is_torn = bytes[last] != b'\n';
+        if let Some(last) = sys::write_to_stdout(&self.lines).checked_sub(1) {
+            *is_torn = self.lines[last] != b'\n';
         }
         self.lines.clear();
         self.lines.shrink_to(KEEP);
@@ -125,12 +151,21 @@ impl Log {
 
 /// Text that fails to grow where there is no memory for it. A large message makes a line of four times
 /// its length: too little memory for that costs the line, and not the program.
-struct Reserving<'a>(&'a mut String);
+struct Reserving<'a>(&'a mut Vec<u8>);
+
+/// In bytes. A shorter piece is copied byte by byte, and most of them are: a dot or a number of an
+/// address, a blank, a level. musl's memcpy takes longer than that to begin.
+const SHORT: usize = 32;
 
 impl fmt::Write for Reserving<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
-        self.0.push_str(text);
+        if self.0.capacity() - self.0.len() < text.len() {
+            self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
+        }
+        match text.len() {
+            ..SHORT => text.bytes().for_each(|byte| self.0.push(byte)),
+            _ => self.0.extend_from_slice(text.as_bytes()),
+        }
         Ok(())
     }
 }
@@ -198,6 +233,8 @@ mod tests {
             ("DEBUG", Level::Debug),
         ] {
             assert_eq!(Level::parse(name), Some(level), "{name}");
+            assert_eq!(Level::parse(level.padded().trim_end()), Some(level), "{name}");
+            assert_eq!(level.padded().len(), 8, "{name}");
         }
         assert_eq!(Level::parse("loud"), None);
         assert_eq!(Level::parse(""), None);

@@ -5,6 +5,7 @@
 //! deadlines: adding, finding the next one due and removing from the middle are O(1), where a heap
 //! would cost O(log n) and keep the entries of connections that have long gone.
 
+use std::collections::TryReserveError;
 use std::time::Instant;
 
 /// A class of deadlines; the order in it is the order of insertion.
@@ -59,10 +60,17 @@ impl<T> Table<T> {
         self.len
     }
 
-    pub fn insert(&mut self, value: T, class: Class, deadline: Instant) -> usize {
+    /// Drops the value where there is no memory for one more.
+    pub fn insert(
+        &mut self,
+        value: T,
+        class: Class,
+        deadline: Instant,
+    ) -> Result<usize, TryReserveError> {
         let slot = Slot { value: Some(value), deadline, class, previous: NONE, next: NONE };
         let index = self.free;
         let index = if index == NONE {
+            self.slots.try_reserve(1)?;
             self.slots.push(slot);
             self.slots.len() - 1
         } else {
@@ -72,7 +80,7 @@ impl<T> Table<T> {
         };
         self.len += 1;
         self.link(index);
-        index
+        Ok(index)
     }
 
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
@@ -143,9 +151,8 @@ mod tests {
     fn first_due_is_first_in() {
         let (mut table, start) = (Table::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let a = table.insert("a", Serving, at(1));
-        let b = table.insert("b", Serving, at(2));
-        let c = table.insert("c", Serving, at(3));
+        let [a, b, c] = [("a", 1), ("b", 2), ("c", 3)]
+            .map(|(value, seconds)| table.insert(value, Serving, at(seconds)).unwrap());
         assert_eq!(table.first(Serving), Some((a, at(1))));
         assert_eq!(table.remove(b), Some("b"));
         assert_eq!(table.remove(b), None);
@@ -155,8 +162,8 @@ mod tests {
         assert_eq!(table.remove(c), Some("c"));
         assert_eq!(table.first(Serving), None);
         assert_eq!(table.len(), 1);
-        assert_eq!(table.insert("d", Serving, at(4)), c, "a freed slot is used again");
-        assert_eq!(table.insert("e", Serving, at(5)), b);
+        assert_eq!(table.insert("d", Serving, at(4)), Ok(c), "a freed slot is used again");
+        assert_eq!(table.insert("e", Serving, at(5)), Ok(b));
         assert_eq!(table.indices().len(), 3);
         assert_eq!(table.get_mut(a), Some(&mut "a"));
         assert_eq!(table.get_mut(7), None);
@@ -173,7 +180,7 @@ mod tests {
             let pick = (random >> 33) as usize;
             let deadline = start + Duration::from_millis(step);
             if pick % 3 != 0 || model.is_empty() {
-                model.push((table.insert(step, Serving, deadline), step));
+                model.push((table.insert(step, Serving, deadline).unwrap(), step));
             } else if pick % 2 == 0 {
                 let (index, value) = model.remove(pick % model.len());
                 assert_eq!(table.remove(index), Some(value));

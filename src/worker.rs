@@ -7,6 +7,7 @@ mod serve;
 
 pub use serve::serve;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Shutdown as Half, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -30,6 +31,12 @@ const EVENTS: usize = 256;
 const SCRATCH: usize = 64 * 1024;
 /// How long a peer may leave its side open once it has its echo.
 const LINGER: Duration = Duration::from_secs(2);
+/// How old an echo is when a loop that is awake looks whether its peer has ended. By then most have, and so
+/// they never had to be in epoll.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// The same for a loop that would have to be woken for it: so far ahead that the processor's clock, which
+/// ticks anyway, need not be set for it. In a virtual machine that would cost more than all it saves.
+const IDLE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A connection, and what epoll has been told of it.
 struct Peer {
@@ -45,12 +52,16 @@ struct Worker<'a> {
     /// None once it is closed: the worker is draining.
     listener: Option<Arc<TcpListener>>,
     peers: Table<Peer>,
+    /// Half-closed since when, and not in epoll: those whose peer's end is looked for later.
+    echoed: VecDeque<(Instant, usize)>,
     scratch: Vec<u8>,
     log: Log,
     /// The time of this turn.
     now: Instant,
     /// While accepting pauses, when it resumes.
     resume: Option<Instant>,
+    /// Since when it has been out of descriptors, and the queue never empty.
+    short_since: Option<Instant>,
     drain: Option<Drain>,
 }
 
@@ -64,10 +75,12 @@ impl<'a> Worker<'a> {
             epoll,
             listener: Some(listener),
             peers: Table::new(),
+            echoed: VecDeque::new(),
             scratch: vec![0; SCRATCH],
             log,
             now: Instant::now(),
             resume: None,
+            short_since: None,
             drain: None,
         })
     }
@@ -79,7 +92,8 @@ impl<'a> Worker<'a> {
             let timeout = self.deadline().map(|at| at.saturating_duration_since(self.now));
             self.epoll.wait(&mut events, timeout)?;
             self.now = Instant::now();
-            if events.contain(SHUTDOWN) {
+            // Not its event: the signal may have come since the wait.
+            if self.drain.is_none() && self.shared.shutdown.signal().is_some() {
                 self.begin_drain()?;
             }
             for token in events.tokens() {
@@ -89,10 +103,15 @@ impl<'a> Worker<'a> {
                     index => self.advance(index as usize),
                 }
             }
+            self.revisit(PATIENCE);
             self.resume();
             self.expire();
             self.sweep();
-            self.log.flush();
+            match self.drain {
+                None => self.log.flush_in_time(self.now),
+                // A second signal may end it all at any moment.
+                Some(_) => self.log.flush(),
+            }
         }
         drop(self.epoll);
         self.log.info(format_args!("action: close_epoll | result: success"));
@@ -103,13 +122,17 @@ impl<'a> Worker<'a> {
     /// When the loop has something to do even if nothing happens.
     fn deadline(&self) -> Option<Instant> {
         let due = |class| self.peers.first(class).map(|(_, at)| at);
+        let echoed = self.echoed.front().map(|&(since, _)| since + IDLE_PATIENCE);
         let sweep = self.drain.as_ref().map(|drain| drain.next);
-        [due(Class::Serving), due(Class::Lingering), self.resume, sweep].into_iter().flatten().min()
+        [due(Class::Serving), due(Class::Lingering), echoed, self.resume, sweep, self.log.due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets a connection go on as far as it can without waiting.
     fn advance(&mut self, index: usize) {
-        // Gone, when an earlier event of this turn has closed it.
+        // None at an index that is free: a sweep tries them all.
         let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else { return };
         let (log, limit) = (&mut self.log, self.shared.config.message_limit);
         let mut stream = Corked(stream);
@@ -142,11 +165,14 @@ impl<'a> Worker<'a> {
 
     fn watch(&mut self, index: usize, interest: Interest) {
         let Some(peer) = self.peers.get_mut(index) else { return };
-        let Peer { stream, ip, interest: told, .. } = peer;
+        let Peer { stream, ip, interest: told, connection } = peer;
         if let Err(error) = self.epoll.watch(&*stream, index as u64, told, interest) {
-            self.log.error(format_args!(
-                "action: receive_message | result: fail | ip: {ip} | error: {error}"
-            ));
+            // One that lingers has had its line.
+            if !matches!(connection, Connection::Lingering) {
+                self.log.error(format_args!(
+                    "action: receive_message | result: fail | ip: {ip} | error: {error}"
+                ));
+            }
             self.close(index);
         }
     }
@@ -157,8 +183,27 @@ impl<'a> Worker<'a> {
         if peer.stream.shutdown(Half::Write).is_err() {
             return self.close(index);
         }
+        let is_watched = peer.interest.is_some();
         self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
-        self.watch(index, Interest::Readable);
+        // Somebody may be waiting for its descriptor, or for the end of them all.
+        let is_urgent = self.resume.is_some() || self.drain.is_some();
+        if is_watched || is_urgent || self.echoed.try_reserve(1).is_err() {
+            self.watch(index, Interest::Readable);
+        } else {
+            self.echoed.push_back((self.now, index));
+        }
+    }
+
+    /// Closes those whose peer has ended since they had their echo, `patience` ago or longer, and begins to
+    /// watch the others.
+    fn revisit(&mut self, patience: Duration) {
+        while let Some(&(since, index)) = self.echoed.front() {
+            if since + patience > self.now {
+                break;
+            }
+            self.echoed.pop_front();
+            self.advance(index);
+        }
     }
 
     /// Closes those whose time is up.
@@ -188,8 +233,13 @@ impl<'a> Worker<'a> {
 
     fn close(&mut self, index: usize) {
         let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
+        // Asked first: the signal may come during the close.
+        let level = self.shared.shutdown.signal().map_or(Level::Debug, |_| Level::Info);
+        if let (Level::Info, Some(listener)) = (level, self.listener.as_deref()) {
+            // The signal came in the middle of this turn, and has its line first.
+            self.shared.begin_end(listener, &mut self.log);
+        }
         drop(stream);
-        let level = if self.drain.is_some() { Level::Info } else { Level::Debug };
         self.log
             .write(level, format_args!("action: close_connection | result: success | ip: {ip}"));
         if self.resume.is_some() {

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use load::{Load, handles, make_fifo, time_waits};
+use load::{Load, handles, make_fifo, sockets, time_waits};
 use support::{Program, Server, field, folder, read_to_end, until};
 
 /// The server lets a connection that was made in the last instant bring its message for 50 ms. On a
@@ -34,6 +34,10 @@ fn ends_under_load(backlog: &str) {
     let ended = server.program.wait();
     assert!(ended.status.success(), "{}", ended.status);
     assert_eq!(ended.count("action: shutdown | result: in_progress | signal: SIGTERM"), 1);
+    let is_of_the_end =
+        |l: &&String| ["action: shutdown", "action: close_"].iter().any(|a| l.contains(a));
+    let first = ended.lines.iter().find(is_of_the_end).unwrap();
+    assert!(first.contains("action: shutdown"), "before it: {first}");
     let received = ended.lines.iter().filter(|l| l.contains("receive_message | result: success"));
     let mut received: HashSet<_> = received.map(|line| field(line, "msg")).collect();
     assert!(received.remove("half and half"));
@@ -90,6 +94,29 @@ fn a_connection_just_made_may_bring_its_message() {
     // There are 50 ms for it, which a busy machine may take away, though not as a rule.
     let in_time = (0..20).filter(brings_its_message).count();
     assert!(in_time > 10, "{in_time} of 20");
+}
+
+/// Whoever has ended may not have been closed yet: that too is a descriptor that the end closes.
+#[test]
+fn each_connection_that_is_open_has_its_line() {
+    // Another worker's thread could run on while this one's is in the handler.
+    let server = Server::start(&[("SERVER_WORKERS", "1")]);
+    for _ in 0..5 {
+        server.exchange(b"whole\n");
+    }
+    let pid = server.program.pid();
+    server.program.signal(libc::SIGSTOP);
+    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+    until("it is stopped", || state().contains(") T "));
+    // Old enough for a loop that is awake to look at them.
+    let stopped = Instant::now();
+    until("time passes", || stopped.elapsed() > Duration::from_millis(20));
+    let open = sockets(pid) - 1;
+    server.program.terminate();
+    server.program.signal(libc::SIGCONT);
+    let ended = server.program.wait();
+    assert!(ended.status.success(), "{}", ended.status);
+    assert_eq!(ended.count("action: close_connection | result: success"), open);
 }
 
 #[test]

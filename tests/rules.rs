@@ -54,7 +54,7 @@ const ARROWS: [(&str, &[&str]); 24] = [
     ("src/config", &["document", "duration", "ini", "log", "yaml"]),
     (
         "src/worker",
-        &["config", "connection", "duration", "epoll", "log", "signal", "socket", "table"],
+        &["config", "connection", "duration", "epoll", "log", "poll", "signal", "socket", "table"],
     ),
     (
         "src/delivery.rs",

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -75,9 +75,9 @@ impl Folder {
         command
     }
 
-    /// A folder for temporary files, to be found empty in the end.
+    /// A folder for temporary files, to be found empty in the end. Half of its name is that of another.
     fn temporary(&self) -> PathBuf {
-        let path = self.path("temporary");
+        let path = self.path("elsewhere\nfiles");
         fs::create_dir_all(&path).unwrap();
         path
     }
@@ -343,7 +343,11 @@ fn validar_compares_every_byte() {
         ("cat; exec yes", 1, "answered otherwise"),
         ("cat >/dev/null", 1, "sent nothing back"),
         ("sleep 60", 1, "sent nothing back"),
-        ("echo \"nc: bad address 'server'\" >&2; exit 1", 1, "no server at server:12345: nc: bad"),
+        (
+            "echo \"nc: bad address 'server'\" >&2; exit 1",
+            1,
+            "no server at server:12345 (docker logs server may tell why): nc: bad",
+        ),
     ] {
         folder.fake("nc", server);
         let start = Instant::now();
@@ -473,7 +477,7 @@ fn base_images_refuses_other_names_before_it_does_anything() {
 #[test]
 fn run_local_refuses_bad_arguments() {
     let folder = Folder::built("run-arguments");
-    for arguments in [&[""][..], &["x"], &["-1"], &["1.5"], &["007"], &["1", "2"]] {
+    for arguments in [&[""][..], &["x"], &["-1"], &["1.5"], &["007"], &["10000"], &["1", "2"]] {
         let done = folder.run("run-local.sh", arguments);
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{arguments:?}: {done:?}");
         assert!(done.stderr.contains("usage: run-local.sh [N]"), "{arguments:?}: {done:?}");
@@ -489,8 +493,8 @@ fn run_local_wants_built_programs() {
 
 #[test]
 fn run_local_ends_when_the_clients_have_finished() {
-    let folder = Folder::built("run");
-    for clients in [0, 3, 10] {
+    let folder = Folder::built("run=here");
+    for clients in [0, 1, 10] {
         let mut command = folder.command("bash", "run-local.sh", &[&clients.to_string()]);
         let done = ended(command.env("CLI_LOOP_PERIOD", "10ms").output().unwrap());
         assert_eq!(done.status, 0, "{done:?}");
@@ -499,8 +503,9 @@ fn run_local_ends_when_the_clients_have_finished() {
         assert_eq!(count("| result: success | client_id: ") - 2 * clients, 5 * clients);
         let width = if clients == 10 { "server   | " } else { "server  | " };
         assert!(done.stdout.starts_with(width), "{done:?}");
+        let noun = if clients == 1 { "client" } else { "clients" };
         let last =
-            format!("run-local.sh: 1 server and {clients} clients have ended, each with status 0");
+            format!("run-local.sh: 1 server and {clients} {noun} have ended, each with status 0");
         assert_eq!(done.stdout.lines().last(), Some(last.as_str()));
     }
 }
@@ -518,7 +523,22 @@ fn run_local_tells_who_failed_and_stops_the_rest() {
     folder.script("target/release/server", "echo 'config.ini:1: no' >&2; exit 2");
     let done = folder.run("run-local.sh", &["3"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, "server  | config.ini:1: no\n"));
-    assert!(done.stderr.contains("run-local.sh: server ended with status 2\n"), "{done:?}");
+    let stderr = "run-local.sh: server ended with status 2\n\
+        run-local.sh: the server does not listen: no client was started\n";
+    assert_eq!(done.stderr, stderr);
+}
+
+fn read_until(lines: &mut impl BufRead, part: &str) {
+    let mut line = String::new();
+    while !line.contains(part) {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without {part:?}");
+    }
+}
+
+fn send(signal: &str, script: &Child) {
+    let kill = format!("kill -s {signal} {}", script.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 #[test]
@@ -529,14 +549,11 @@ fn run_local_ends_everything_when_it_is_told_to() {
         command.env("CLI_LOOP_PERIOD", "1h").stdout(Stdio::piped());
         let mut script = command.spawn().unwrap();
         let mut stdout = BufReader::new(script.stdout.take().unwrap());
-        let (mut line, mut echoes) = (String::new(), 0);
-        while echoes < 2 {
-            line.clear();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "it ended by itself");
-            echoes += usize::from(line.contains("client_id: ") && line.contains("| msg: "));
+        for _ in 0..2 {
+            // A client's line: the server's has an address between the two.
+            read_until(&mut stdout, "receive_message | result: success | client_id: ");
         }
-        let kill = format!("kill -s {signal} {}", script.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        send(signal, &script);
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).unwrap(); // to its end: whoever runs still holds the pipe
         assert_eq!(script.wait().unwrap().code(), Some(0), "{signal}: {rest}");
@@ -546,6 +563,23 @@ fn run_local_ends_everything_when_it_is_told_to() {
             "{signal}: {rest}"
         );
     }
+}
+
+#[test]
+fn run_local_kills_what_is_left_when_it_is_told_twice() {
+    let folder = Folder::built("run-twice");
+    folder.script("target/release/client", "trap '' TERM; echo deaf; exec sleep 50");
+    let mut command = folder.command("bash", "run-local.sh", &["1"]);
+    let mut script = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(script.stdout.take().unwrap());
+    read_until(&mut stdout, "client1 | deaf");
+    send("TERM", &script);
+    read_until(&mut stdout, "action: shutdown | result: success");
+    send("TERM", &script);
+    let done = ended(script.wait_with_output().unwrap());
+    // Of them the server may be one, if it has not quite ended.
+    let stderr = "run-local.sh: killed by a second signal: ";
+    assert!(done.status == 143 && done.stderr.starts_with(stderr), "{done:?}");
 }
 
 /// A server whose process id is found afterwards, and a folder for the script's temporary files.
@@ -560,6 +594,7 @@ fn watched(test: &str) -> Folder {
 
 fn assert_nothing_is_left(folder: &Folder, case: &str) {
     assert!(names(&folder.temporary()).is_empty(), "{case}");
+    assert!(folder.path("elsewhere").exists(), "{case}");
     for pid in fs::read_to_string(folder.path("pids")).unwrap_or_default().lines() {
         let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         assert!(!command.contains("--config"), "{case}: process {pid} still runs: {command:?}");
@@ -569,13 +604,23 @@ fn assert_nothing_is_left(folder: &Folder, case: &str) {
 #[test]
 fn run_local_leaves_nothing_behind_when_nobody_can_hear_it() {
     let folder = watched("run-unheard");
-    for output in [">/dev/full", ">&-", "| head -n 1", "| head -n 4"] {
-        folder.script("unheard.sh", &format!("bash ../run-local.sh 2 {output}"));
+    let heads = (1..10).map(|lines| format!("| head -n {lines}"));
+    // A disk that is full at once, and one (a limit on files, for that) that has room for some lines.
+    let full = [">/dev/full", ">&-", ">output"].map(str::to_owned);
+    for output in heads.chain(full) {
+        let limit = "trap '' XFSZ; ulimit -f 4";
+        folder.script("unheard.sh", &format!("{limit}; bash ../run-local.sh 2 {output}"));
         let mut command = folder.command("sh", "unheard.sh", &[]);
-        command.env("CLI_LOOP_PERIOD", "1h").env("TMPDIR", folder.temporary());
+        // There is always one more line that cannot be written.
+        command.env("CLI_LOOP_PERIOD", "10ms").env("CLI_LOOP_AMOUNT", "1000000");
+        command.env("TMPDIR", folder.temporary());
         let done = ended(command.output().unwrap());
-        assert_eq!(done.status, i32::from(output.starts_with('>')), "{output}: {done:?}");
-        assert_nothing_is_left(&folder, output);
+        let (status, stderr) = match output.starts_with('|') {
+            true => (0, ""),
+            false => (1, "run-local.sh: stdout cannot be written to\n"),
+        };
+        assert_eq!((done.status, done.stderr.as_str()), (status, stderr), "{output}: {done:?}");
+        assert_nothing_is_left(&folder, &output);
     }
 }
 
@@ -608,6 +653,15 @@ fn run_local_leaves_nothing_behind_after_an_early_ctrl_c() {
         assert_ne!(status.code(), Some(124), "{delay} ms: it did not end: {screen}");
         assert!(!screen.contains("run-local.sh: client"), "{delay} ms: {screen}");
         assert!(!screen.contains("pop_var_context"), "{delay} ms: {screen}");
+        let last = screen.lines().last().unwrap_or_default();
+        match status.code() {
+            Some(0) => {
+                let all = last.contains("have ended, each with status 0");
+                let early = " before they could handle a signal, the others with status 0";
+                assert!(all || last.contains(early), "{delay} ms: {screen}")
+            }
+            status => assert_eq!(status, Some(130), "{delay} ms: {screen}"),
+        }
         assert_nothing_is_left(&folder, &format!("{delay} ms: {screen}"));
     }
 }

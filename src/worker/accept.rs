@@ -2,11 +2,13 @@
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{LISTENER, Peer, Worker};
+use super::{IDLE_PATIENCE, LISTENER, Peer, Worker};
 use crate::connection::Connection;
 use crate::epoll::Interest;
+use crate::poll;
 use crate::socket;
 use crate::table::Class;
 
@@ -15,20 +17,37 @@ const ACCEPTS: usize = 64;
 /// When to try again to accept after descriptors or memory ran out, at the latest.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What accepting has left of the queue.
+pub(super) enum Queue {
+    Empty,
+    /// A turn's share has been taken, and there may be more.
+    Longer,
+    /// Somebody waits, and there is no descriptor, or no memory, for another connection.
+    Exhausted,
+}
+
 impl Worker<'_> {
-    /// Accepts what is in the queue, but no more than its share of a turn: then it answers true.
-    pub(super) fn accept(&mut self) -> bool {
+    /// Accepts what is in the queue, but no more than its share of a turn.
+    pub(super) fn accept(&mut self) -> Queue {
         for _ in 0..ACCEPTS {
             match self.listener.as_deref().map(socket::accept) {
-                None => return false,
+                None => return Queue::Empty,
                 Some(Ok((stream, ip))) => self.admit(stream, ip),
-                Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.shared.set_exhausted(false);
-                    return false;
-                }
-                Some(Err(error)) if is_exhaustion(&error) => {
+                Some(Err(error)) if is_exhaustion(&error) && self.somebody_waits() => {
+                    if !self.echoed.is_empty() {
+                        // Some of them may have ended long since.
+                        self.revisit(Duration::ZERO);
+                        continue;
+                    }
                     self.pause(&error);
-                    return false;
+                    return Queue::Exhausted;
+                }
+                Some(Err(error))
+                    if error.kind() == io::ErrorKind::WouldBlock || is_exhaustion(&error) =>
+                {
+                    self.short_since = None;
+                    self.shared.set_exhausted(false);
+                    return Queue::Empty;
                 }
                 // That one connection is lost already: accept(2) passes on its network errors.
                 Some(Err(error)) => self.log.error(format_args!(
@@ -36,22 +55,36 @@ impl Worker<'_> {
                 )),
             }
         }
-        true
+        Queue::Longer
+    }
+
+    /// Whether it is a shortage to anybody. accept(2) reserves a descriptor before it looks at the queue: it
+    /// fails for want of one on an empty queue too, or while another worker's call holds the last one.
+    fn somebody_waits(&self) -> bool {
+        let slot =
+            self.listener.as_deref().map(|listener| (listener.as_fd(), poll::Interest::Readable));
+        poll::wait([slot, None], Duration::ZERO).map_or(true, |[waits, _]| waits)
     }
 
     fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
         self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
         let peer = Peer { stream, ip, connection: Connection::new(), interest: None };
         let deadline = self.now + self.shared.config.timeout;
-        let index = self.peers.insert(peer, Class::Serving, deadline);
-        self.advance(index);
+        match self.peers.insert(peer, Class::Serving, deadline) {
+            Ok(index) => self.advance(index),
+            Err(error) => self.log.error(format_args!(
+                "action: receive_message | result: fail | ip: {ip} | error: {error}"
+            )),
+        }
         self.log.info(format_args!("action: accept_connections | result: in_progress"));
     }
 
     /// Leaves the listener alone for a while: it stays readable, and a level-triggered loop that
     /// goes on asking for it would spin.
     fn pause(&mut self, error: &io::Error) {
-        if !self.shared.set_exhausted(true) {
+        // By then every worker has closed those of its peers that had ended already.
+        let is_lasting = *self.short_since.get_or_insert(self.now) + IDLE_PATIENCE <= self.now;
+        if is_lasting && !self.shared.set_exhausted(true) {
             self.log.warning(format_args!(
                 "action: accept_connections | result: fail | error: {error}, waiting until it can resume"
             ));

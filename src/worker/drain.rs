@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::accept::Queue;
 use super::{Peer, Worker};
 use crate::connection::Connection;
 
@@ -42,6 +43,7 @@ impl Worker<'_> {
         let listener = if has_overflowed { self.now + RETRANSMISSION } else { silent };
         let listener = listener.min(half_received);
         self.drain = Some(Drain { silent, listener, half_received, next: silent });
+        self.revisit(Duration::ZERO);
         self.arm();
         Ok(())
     }
@@ -55,6 +57,19 @@ impl Worker<'_> {
         if self.now >= listener {
             self.close_listener(half_received);
         }
+        self.close_due(half_received);
+        self.arm();
+        let next = match self.listener {
+            _ if self.now < listener => listener,
+            // Out of descriptors, which whoever is served meanwhile gives back.
+            Some(_) => half_received.min(self.now + GRACE),
+            None => half_received,
+        };
+        self.drain = Some(Drain { silent, listener, half_received, next });
+    }
+
+    /// Closes the silent, and from `half_received` on all.
+    fn close_due(&mut self, half_received: Instant) {
         for index in self.peers.indices() {
             // What has arrived since the last turn still counts.
             self.advance(index);
@@ -68,17 +83,18 @@ impl Worker<'_> {
                 }
             }
         }
-        self.arm();
-        let next = if self.now < listener { listener } else { half_received };
-        self.drain = Some(Drain { silent, listener, half_received, next });
     }
 
     /// Accepts all that is in the queue, then lets go of the listener; the last worker to do so
-    /// closes it. Where descriptors have run out, it waits for the half-received messages' end.
-    fn close_listener(&mut self, at_the_latest: Instant) {
-        while self.accept() {}
-        if self.resume.is_some() && self.now < at_the_latest {
-            return;
+    /// closes it. Where descriptors have run out, it waits for those of the half-received messages.
+    fn close_listener(&mut self, half_received: Instant) {
+        loop {
+            match self.accept() {
+                Queue::Longer => {}
+                Queue::Exhausted if self.now < half_received => return,
+                Queue::Exhausted if !self.peers.is_empty() => self.close_due(half_received),
+                Queue::Empty | Queue::Exhausted => break,
+            }
         }
         let Some(listener) = self.listener.take() else { return };
         // Others may keep it open: this loop is no longer to be woken for it.

@@ -37,8 +37,8 @@ impl Shared<'_> {
         })
     }
 
-    /// Notes that descriptors have run out, or that accepting has caught up again. Answers what was
-    /// noted before: each shortage is one warning.
+    /// Notes that descriptors have run out, or that nobody waits for one: until then it is the same shortage.
+    /// Answers what was noted before: each shortage is one warning.
     pub fn set_exhausted(&self, exhausted: bool) -> bool {
         // Reading first keeps the common case, nothing new, from contending for the cache line.
         let before = self.exhausted.load(Relaxed);
@@ -54,15 +54,21 @@ pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) 
         Shared { config, shutdown, end: OnceLock::new(), exhausted: AtomicBool::new(false) };
     let new_worker =
         || Worker::new(&shared, Arc::clone(&listener), Log::new(config.logging_level.level));
-    let first = new_worker()?;
+    let mut first = new_worker()?;
     let others = (1..config.workers).map(|_| new_worker()).collect::<io::Result<Vec<_>>>()?;
     drop(listener);
     thread::scope(|scope| {
-        // A thread that is refused (a limit on tasks) leaves its share to the others.
-        let threads: Vec<_> = others
-            .into_iter()
-            .flat_map(|worker| thread::Builder::new().spawn_scoped(scope, || worker.run()))
-            .collect();
+        let mut threads = Vec::new();
+        for worker in others {
+            match thread::Builder::new().spawn_scoped(scope, || worker.run()) {
+                Ok(thread) => threads.push(thread),
+                // A limit on tasks: the others do its work.
+                Err(error) => first
+                    .log
+                    .warning(format_args!("action: start_worker | result: fail | error: {error}")),
+            }
+        }
+        first.log.flush();
         let end = first.run();
         threads.into_iter().fold(end, |end, thread| end.and(thread.join().expect("no panic")))
     })

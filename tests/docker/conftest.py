@@ -4,6 +4,17 @@ import pytest
 IMAGES = ["server:latest", "client:latest"]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "compose: what runs Compose, whose versions differ")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        # What makes a network of its own starts its containers by hand.
+        if "checkout" in item.fixturenames and "network" not in item.fixturenames:
+            item.add_marker("compose")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def an_engine_of_our_own():
     """Refuses to touch what others own, and leaves the engine as it was."""

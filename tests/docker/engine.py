@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -66,15 +67,25 @@ def eventually(condition, what, seconds=60):
         time.sleep(0.05)
 
 
-def exit_statuses(since):
-    """The exit statuses of our containers that ended since then, also of those removed by now."""
-    lines = docker(
-        "events",
-        *("--since", since, "--until", f"{time.time():.9f}", "--filter", "event=die"),
-        *("--format", "{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"),
-    ).splitlines()
-    pairs = (line.split() for line in lines)
-    return {name: int(status) for name, status in pairs if OURS.fullmatch(name)}
+def exit_statuses(names, action):
+    """The exit statuses of containers that the action ends, whether it removes them or not."""
+    # Followed, for the engine keeps no more than its last 256 events.
+    follow = ["docker", "events", "--since", now(), "--filter", "event=die"]
+    follow += ["--format", "{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}"]
+    statuses = {}
+    with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as events:
+        deadline = threading.Timer(60, events.kill)
+        try:
+            action()
+            deadline.start()
+            while not statuses.keys() >= set(names) and (line := events.stdout.readline()):
+                name, status = line.split()
+                if OURS.fullmatch(name):
+                    statuses[name] = int(status)
+        finally:
+            deadline.cancel()
+            events.kill()
+    return statuses
 
 
 def now():

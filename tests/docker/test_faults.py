@@ -7,7 +7,19 @@ import time
 from ipaddress import ip_network
 
 import pytest
-from engine import NETWORK, PORT, containers, docker, eventually, inspect, logs, networks, now, remove_everything
+from engine import (
+    NETWORK,
+    PORT,
+    containers,
+    docker,
+    eventually,
+    exit_statuses,
+    inspect,
+    logs,
+    networks,
+    now,
+    remove_everything,
+)
 
 SERVER = {"SERVER_PORT": PORT, "SERVER_LISTEN_BACKLOG": 128, "LOGGING_LEVEL": "INFO"}
 CLIENT = {
@@ -139,18 +151,25 @@ def test_the_server_restarts_with_edited_settings(checkout):
 
 
 def test_a_hundred_clients_at_once(checkout, capsys):
-    """They all wait for a server that is at another port, and meet it at the same moment."""
+    """They all wait for a server that is at another port, and meet it at the same moment.
+
+    Then they sleep until they are stopped: where many end by themselves at the same moment, an engine can hang
+    (moby/moby issue 46661) or never remove their network (42119).
+    """
     checkout.edit("server/config.ini", "SERVER_PORT", PORT + 1)
     checkout.edit("client/config.yaml", "address", f'"server:{PORT}"\n  timeout: 5m')
-    checkout.loop(amount=5, period="10ms")
+    checkout.loop(amount=2, period="1h")
     checkout.generate(100)
-    started = duration(lambda: checkout.run("timeout", 120, "make", "docker-compose-up"))
+    started = duration(lambda: checkout.run("timeout", 300, "make", "docker-compose-up"))
     clients = [f"client{number}" for number in range(1, 101)]
     checkout.edit("server/config.ini", "SERVER_PORT", PORT)
     checkout.compose("restart", "server")
-    finish(*clients, messages=5)
-    assert logs("server").count("receive_message | result: success") == 500
-    stopped = duration(lambda: checkout.run("timeout", 60, "make", "docker-compose-down"))
+    eventually(lambda: all_say("Message N°1\n", clients), "every client has its echo", seconds=120)
+    assert logs("server").count("receive_message | result: success") == 100
+    graceful = dict.fromkeys(["server", *clients], 0)
+    begin = time.monotonic()
+    assert exit_statuses(graceful, lambda: checkout.run("timeout", 300, "make", "docker-compose-down")) == graceful
+    stopped = time.monotonic() - begin
     assert containers() == [] and NETWORK not in networks()
     with capsys.disabled():
         print(f"\n100 clients are up in {started:.1f} s, down in {stopped:.1f} s", end="")
@@ -245,10 +264,14 @@ def test_sigterm_while_an_address_does_not_answer(network, attached):
 
 
 def test_no_socket_is_its_own_server(network):
-    """With one port to choose from, the kernel connects the client to itself: a perfect echo of nobody."""
+    """With one port to choose from, the kernel connects the client to itself: a perfect echo of nobody.
+
+    For a second after that (TIME_WAIT) there is no port at all, so only the first attempt is sure to meet itself.
+    """
     isolated = ["--network", "none", "--sysctl", "net.ipv4.ip_local_port_range=40000 40000"]
     start("client1", *isolated, CLI_SERVER_ADDRESS="127.0.0.1:40000")
     eventually(lambda: ended("client1"), "the client gives up", seconds=6)
     assert states(["client1"]) == [(True, 1)]
     assert "result: success | client_id: 1 | msg" not in logs("client1")
-    assert "given up after 2s: 127.0.0.1:40000: Connection refused" in logs("client1")
+    assert f"{RETRY} | client_id: 1 | attempt: 2 | error: 127.0.0.1:40000: Connection refused" in logs("client1")
+    assert "error: given up after 2s: 127.0.0.1:40000: " in logs("client1")

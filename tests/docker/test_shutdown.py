@@ -1,7 +1,8 @@
 import pytest
-from engine import NETWORK, containers, docker, eventually, exit_statuses, inspect, logs, networks, now
+from engine import NETWORK, containers, docker, eventually, exit_statuses, inspect, logs, networks
 
 CLOSED = ["action: shutdown | result: in_progress | signal: SIGTERM", "action: shutdown | result: success"]
+ALL = {"server": 0, "client1": 0, "client2": 0}
 
 
 @pytest.fixture
@@ -37,17 +38,13 @@ def test_compose_stop_ends_all_within_a_second(running):
 
 
 def test_down_ends_all_gracefully_and_leaves_nothing(running):
-    start = now()
-    running.make("docker-compose-down")
-    assert exit_statuses(start) == {"server": 0, "client1": 0, "client2": 0}
+    assert exit_statuses(ALL, lambda: running.make("docker-compose-down")) == ALL
     assert containers() == [] and NETWORK not in networks()
 
 
 def test_down_includes_what_a_larger_file_started(running):
     running.generate(1)
-    start = now()
-    running.make("docker-compose-down")
-    assert exit_statuses(start) == {"server": 0, "client1": 0, "client2": 0}
+    assert exit_statuses(ALL, lambda: running.make("docker-compose-down")) == ALL
     assert containers() == [] and NETWORK not in networks()
 
 

@@ -149,6 +149,12 @@ pub fn descriptors(pid: i32) -> Vec<String> {
     links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
 
+/// How many of the lowest `limit` numbers are taken: whoever has started the tests may have left some of
+/// higher ones open, which no limit takes away.
+pub fn taken(pid: i32, limit: usize) -> usize {
+    (0..limit).filter(|number| fs::read_link(format!("/proc/{pid}/fd/{number}")).is_ok()).count()
+}
+
 pub fn sockets(pid: i32) -> usize {
     descriptors(pid).iter().filter(|link| link.starts_with("socket:")).count()
 }
@@ -285,7 +291,7 @@ fn send(address: SocketAddr, message: String, close: fn(TcpStream)) -> Option<Se
     Some(Sent { message, took, echo })
 }
 
-/// Sends `bytes` on as many connections as there are `peers`, and expects each one's echo.
+/// Sends the `rest` of a message on each connection, and expects its echo.
 pub fn complete(peers: Vec<TcpStream>, rest: &[u8], echo: &[u8]) {
     for mut peer in peers {
         peer.write_all(rest).expect("bytes sent");

@@ -48,7 +48,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// How many lines have all of `parts` in them.
+    /// How many lines have `part` in them.
     pub fn count(&self, part: &str) -> usize {
         self.lines.iter().filter(|line| line.contains(part)).count()
     }

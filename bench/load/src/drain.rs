@@ -38,6 +38,9 @@ pub fn drain(address: SocketAddr, connections: u64, pid: i32) -> io::Result<()> 
             return Err(io::Error::other("the answer differs from the message"));
         }
     }
+    if end == start {
+        return Err(io::Error::other("served before the first look: too few to tell how fast"));
+    }
     println!("{:.1}", connections as f64 / (end - start).as_secs_f64());
     Ok(())
 }

@@ -40,7 +40,7 @@ enum Command {
         #[arg(long)]
         connections: u64,
         /// The server
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(i32).range(2..))]
         pid: i32,
     },
     /// Microseconds from starting a server to the first connection that it takes; then kills it.

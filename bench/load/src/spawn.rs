@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 /// What is slower than this counts as broken.
@@ -52,8 +54,12 @@ fn to_command(cpu: usize, words: &[String]) -> io::Result<Command> {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let pin = move || Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?);
-    // SAFETY: between fork and exec it makes one system call and allocates nothing.
-    unsafe { command.pre_exec(pin) };
+    let prepare = move || {
+        // What ends this process ends it too.
+        set_pdeathsig(Signal::SIGKILL)?;
+        Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
+    };
+    // SAFETY: between fork and exec it makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(prepare) };
     Ok(command)
 }
