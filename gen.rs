@@ -86,6 +86,8 @@ fn run() -> Result<(), Failure> {
 enum Failure {
     /// Bad usage: status 2.
     Usage(String),
+    /// More clients than can work: status 2.
+    TooMany(String),
     /// Standard output took no more: status 1.
     Output(io::Error),
 }
@@ -93,7 +95,7 @@ enum Failure {
 impl Failure {
     fn status(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::TooMany(_) => ExitCode::from(2),
             Self::Output(_) => ExitCode::from(1),
         }
     }
@@ -103,6 +105,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(reason) => write!(f, "{reason}\n{USAGE}"),
+            Self::TooMany(text) => write!(
+                f,
+                "{text} clients: a Linux bridge network has {BRIDGE_PORTS} ports and the server takes one, \
+                 so {MAX_CLIENTS} is the most for one machine; more clients need more than one machine"
+            ),
             Self::Output(error) => write!(f, "stdout: {error}"),
         }
     }
@@ -128,10 +135,7 @@ fn client_count(text: &str) -> Result<usize, Failure> {
     }
     match text.parse() {
         Ok(count) if count <= MAX_CLIENTS => Ok(count),
-        _ => Err(Failure::Usage(format!(
-            "{text} clients: a Linux bridge network has {BRIDGE_PORTS} ports and the server takes one, \
-             so {MAX_CLIENTS} is the most for one machine; more clients need more than one machine"
-        ))),
+        _ => Err(Failure::TooMany(text.to_owned())),
     }
 }
 

@@ -96,7 +96,7 @@ if [ -e "$file" ]; then
     *) [ -f "$file" ] && replaceable=yes || replaceable='' ;;
     esac
     [ -n "$replaceable" ] || {
-        cat "$work/compose" >>"$file"
+        cat "$work/compose" >>"$file" || fail "$1: not all of it is written"
         exit
     }
 fi
@@ -111,5 +111,5 @@ if [ -e "$target" ]; then
 else
     chmod +rw "$new" # for everybody, but for what the umask withholds
 fi
-cat "$work/compose" >"$new"
+cat "$work/compose" >"$new" || fail "$1: left as it was"
 mv -f -- "$new" "$target"

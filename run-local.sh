@@ -191,8 +191,8 @@ check() {
 }
 
 # The port is learned from lines of level INFO: one that hides them, be it from the environment or the file, is
-# replaced.
-IFS= read -r -d '' level < <(tr '\r' '\n' <"$root/server/config.ini" |
+# replaced. Whether there is a file the server tells better.
+IFS= read -r -d '' level < <(tr '\r' '\n' 2>/dev/null <"$root/server/config.ini" |
     grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]') || true
 level=${LOGGING_LEVEL:-${level#*[=:]}}
 case ${level^^} in

@@ -1,0 +1,114 @@
+//! A folder with the shell scripts and what they need, where a fake command can stand for a real one. What needs an
+//! engine is in tests/docker.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub const PROGRAMS: [(&str, &str); 3] = [
+    ("server", env!("CARGO_BIN_EXE_server")),
+    ("client", env!("CARGO_BIN_EXE_client")),
+    ("gen", env!("CARGO_BIN_EXE_gen")),
+];
+
+/// A folder of a test's own, with a copy of what the scripts need; a blank in its name is part of the test.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(test: &str) -> Self {
+        let folder =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts").join(test).join("a root");
+        let _ = fs::remove_dir_all(&folder);
+        for name in ["bin", "docker", "server", "client", "target/release", "elsewhere"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        for name in [
+            "generar-compose.sh",
+            "validar-echo-server.sh",
+            "run-local.sh",
+            "docker/base-images.sh",
+            "server/config.ini",
+            "client/config.yaml",
+            "gen.rs",
+        ] {
+            fs::copy(Path::new(ROOT).join(name), folder.join(name)).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// The same, with the programs where `cargo build --release` puts them.
+    pub fn built(test: &str) -> Self {
+        let folder = Self::new(test);
+        for (name, program) in PROGRAMS {
+            symlink(program, folder.path("target/release").join(name)).unwrap();
+        }
+        folder
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A command that goes before any of the same name.
+    pub fn fake(&self, name: &str, script: &str) {
+        self.script(&format!("bin/{name}"), script);
+    }
+
+    pub fn script(&self, name: &str, script: &str) {
+        let path = self.path(name);
+        let _ = fs::remove_file(&path);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn command(&self, shell: &str, script: &str, arguments: &[&str]) -> Command {
+        let path = std::env::var("PATH").unwrap();
+        let mut command = Command::new("timeout");
+        command.args(["--foreground", "60", shell]).arg(self.path(script)).args(arguments);
+        command.current_dir(self.path("elsewhere")).stdin(Stdio::null());
+        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
+        command.env("CARGO_TARGET_DIR", self.path("target"));
+        command
+    }
+
+    /// A folder for temporary files, to be found empty in the end. Half of its name is that of another.
+    pub fn temporary(&self) -> PathBuf {
+        let path = self.path("elsewhere\nfiles");
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    pub fn run(&self, script: &str, arguments: &[&str]) -> Ended {
+        ended(self.command(shell_of(script), script, arguments).output().unwrap())
+    }
+}
+
+fn shell_of(script: &str) -> &'static str {
+    if script == "run-local.sh" { "bash" } else { "sh" }
+}
+
+#[derive(Debug)]
+pub struct Ended {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+pub fn ended(output: Output) -> Ended {
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended {
+        status: output.status.code().unwrap(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}

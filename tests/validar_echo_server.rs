@@ -1,0 +1,141 @@
+//! validar-echo-server.sh without Docker: a fake `docker` runs a container's command right here, where a fake `nc`
+//! stands for the server.
+
+#[path = "support/scripts.rs"]
+mod scripts;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use scripts::{Folder, ended};
+
+const SUCCESS: &str = "action: test_echo_server | result: success\n";
+const FAIL: &str = "action: test_echo_server | result: fail\n";
+
+/// An engine whose containers run here: everything is there, and a command is what follows the image.
+const ENGINE: &str = r#"[ "$1" = run ] || exit 0
+while [ "$1" != busybox ]; do shift; done
+shift
+exec "$@""#;
+
+#[test]
+fn compares_every_byte() {
+    let folder = Folder::new("bytes");
+    folder.fake("docker", ENGINE);
+    for (server, status, reason) in [
+        ("cat", 0, ""),
+        ("cat; sleep 60", 0, ""),
+        ("cat; echo", 1, "answered otherwise"),
+        ("tr -d '\\n'", 1, "answered otherwise"),
+        ("tr H h", 1, "answered otherwise"),
+        ("cat; printf '\\0'", 1, "answered otherwise"),
+        ("cat; exec yes", 1, "answered otherwise"),
+        ("cat >/dev/null", 1, "sent nothing back"),
+        ("sleep 60", 1, "sent nothing back"),
+        (
+            "echo \"nc: bad address 'server'\" >&2; exit 1",
+            1,
+            "no server at server:12345 (docker logs server may tell why): nc: bad",
+        ),
+    ] {
+        folder.fake("nc", server);
+        let start = Instant::now();
+        let done = folder.run("validar-echo-server.sh", &[]);
+        assert_eq!(done.status, status, "{server}: {done:?}");
+        assert_eq!(done.stdout, if status == 0 { SUCCESS } else { FAIL }, "{server}");
+        assert!(done.stderr.contains(reason), "{server}: {done:?}");
+        assert_eq!(done.stderr.lines().count(), usize::from(status == 1), "{server}: {done:?}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{server}: not within seconds");
+    }
+}
+
+#[test]
+fn sends_hello_echo_and_something_new_each_time() {
+    let folder = Folder::new("nonce");
+    folder.fake("docker", ENGINE);
+    folder.fake("nc", "tee -a ../sent");
+    for _ in 0..2 {
+        assert_eq!(folder.run("validar-echo-server.sh", &[]).stdout, SUCCESS);
+    }
+    let sent = fs::read_to_string(folder.path("sent")).unwrap();
+    let lines: Vec<_> = sent.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line.starts_with("Hello Echo ")), "{sent}");
+    assert_ne!(lines[0], lines[1]);
+}
+
+#[test]
+fn reads_the_port_from_the_settings() {
+    let folder = Folder::new("port");
+    folder.fake("docker", ENGINE);
+    folder.fake("nc", "echo \"$@\" >../target/asked; cat");
+    for (settings, port) in [
+        ("[DEFAULT]\nSERVER_PORT = 12345\n", "12345"),
+        ("[DEFAULT]\nserver_port=1", "1"),
+        ("\u{feff}; no\r\n[DEFAULT]\r\nServer_Port\t:\t65535\t\r\n", "65535"),
+        ("  [DEFAULT] ; comment\n  SERVER_PORT = 0012345\n", "12345"),
+        ("[DEFAULT]#\r# SERVER_PORT = 1\rSERVER_PORT = 65535\r", "65535"),
+        (
+            "# SERVER_PORT = 1\n[A]\nSERVER_PORT = 2\n[DEFAULT]\nSERVER_PORTS = 3\nSERVER_PORT = 4\n",
+            "4",
+        ),
+    ] {
+        fs::write(folder.path("server/config.ini"), settings).unwrap();
+        let done = folder.run("validar-echo-server.sh", &[]);
+        assert_eq!(done.stdout, SUCCESS, "{settings:?}: {done:?}");
+        let asked = fs::read_to_string(folder.path("target/asked")).unwrap();
+        assert_eq!(asked, format!("server {port}\n"), "{settings:?}");
+    }
+    for (settings, reason) in [
+        ("", "no SERVER_PORT in [DEFAULT]"),
+        ("[A]\nSERVER_PORT = 1\n", "no SERVER_PORT in [DEFAULT]"),
+        ("[DEFAULT]\nSERVER_PORT = many\n", "SERVER_PORT: \"many\" is not a port number"),
+        ("[DEFAULT]\nSERVER_PORT = 123456\n", "SERVER_PORT: \"123456\" is not a port number"),
+        ("[DEFAULT]\nSERVER_PORT = 65536\n", "SERVER_PORT: \"65536\" is not a port number"),
+        ("[DEFAULT]\nSERVER_PORT = 00\n", "SERVER_PORT is 0, a free port that only the server's"),
+    ] {
+        fs::write(folder.path("server/config.ini"), settings).unwrap();
+        let done = folder.run("validar-echo-server.sh", &[]);
+        assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{settings:?}: {done:?}");
+        assert!(done.stderr.contains(&format!("server/config.ini: {reason}")), "{done:?}");
+    }
+}
+
+#[test]
+fn says_what_is_missing() {
+    let folder = Folder::new("missing");
+    for (engine, reason) in [
+        ("echo no such host >&2; exit 1", "no Docker engine answers: no such host"),
+        ("[ $1 != network ]", "there is no network tp0_testing_net"),
+        (
+            "[ $1 != run ] || { echo out of names >&2; exit 125; }",
+            "no container could run: out of names",
+        ),
+    ] {
+        folder.fake("docker", engine);
+        let done = folder.run("validar-echo-server.sh", &[]);
+        assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{engine}: {done:?}");
+        assert!(done.stderr.contains(reason), "{engine}: {done:?}");
+    }
+    let done = folder.run("validar-echo-server.sh", &["12345"]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    let mut command = folder.command("sh", "validar-echo-server.sh", &[]);
+    let done = ended(command.env("TMPDIR", folder.path("nowhere")).output().unwrap());
+    assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    assert!(done.stderr.contains("nowhere"), "{done:?}");
+}
+
+#[test]
+fn ends_an_engine_that_will_not_be_asked() {
+    let folder = Folder::new("stubborn");
+    folder.fake("docker", "trap '' TERM; while :; do sleep 1; done");
+    let script = fs::read_to_string(folder.path("validar-echo-server.sh")).unwrap();
+    let quick = script.replace("engine_limit=30", "engine_limit=1");
+    assert_ne!(script, quick);
+    fs::write(folder.path("validar-echo-server.sh"), quick).unwrap();
+    symlink("../validar-echo-server.sh", folder.path("elsewhere/validar")).unwrap();
+    let done = folder.run("elsewhere/validar", &[]);
+    assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+    assert!(done.stderr.contains("no Docker engine answers"), "{done:?}");
+}
