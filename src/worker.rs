@@ -4,6 +4,7 @@
 mod accept;
 mod drain;
 mod serve;
+mod shortage;
 
 pub use serve::serve;
 
@@ -60,8 +61,6 @@ struct Worker<'a> {
     now: Instant,
     /// While accepting pauses, when it resumes.
     resume: Option<Instant>,
-    /// Since when it has been out of descriptors, and the queue never empty.
-    short_since: Option<Instant>,
     drain: Option<Drain>,
 }
 
@@ -80,7 +79,6 @@ impl<'a> Worker<'a> {
             log,
             now: Instant::now(),
             resume: None,
-            short_since: None,
             drain: None,
         })
     }
@@ -89,7 +87,8 @@ impl<'a> Worker<'a> {
     fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.listener.is_some() || !self.peers.is_empty() {
-            let timeout = self.deadline().map(|at| at.saturating_duration_since(self.now));
+            // From now on, not from this turn's time: a full pipe may have held up the log.
+            let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             self.epoll.wait(&mut events, timeout)?;
             self.now = Instant::now();
             // Not its event: the signal may have come since the wait.

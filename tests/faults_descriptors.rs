@@ -7,7 +7,7 @@ mod support;
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use load::{complete, descriptors, limit_descriptors, processor_time, sockets, taken};
 use support::{Program, Server, read_to_end, until};
@@ -118,6 +118,28 @@ fn the_end_waits_for_nobody_once_descriptors_are_free() {
     let ended = server.program.wait();
     assert!(ended.status.success(), "{}", ended.status);
     assert_eq!(ended.count("action: close_listener | result: success"), 1);
+}
+
+/// It has to last for 100 ms to be told of, whatever the workers remember of others before it.
+#[test]
+fn a_shortage_is_one_to_all_workers() {
+    let mut command = Server::command(&[("SERVER_WORKERS", "8")]);
+    limit_descriptors(&mut command, 40);
+    let server = Server::from(Program::spawn(&mut command));
+    let start = Instant::now();
+    let _peers = half(&server, 16);
+    thread::scope(|scope| {
+        for _ in 0..9 {
+            scope.spawn(|| {
+                for _ in 0..1000 {
+                    assert_eq!(server.exchange(b"whole\n"), b"whole\n");
+                }
+            });
+        }
+    });
+    let most = start.elapsed().as_millis() / 100;
+    let warnings = server.program.stop().0.count("WARNING");
+    assert!(warnings as u128 <= most, "{warnings} in {most} times 100 ms");
 }
 
 /// Whoever has ended without having been closed yet makes room for others.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{IDLE_PATIENCE, LISTENER, Peer, Worker};
+use super::{LISTENER, Peer, Worker};
 use crate::connection::Connection;
 use crate::epoll::Interest;
 use crate::poll;
@@ -45,8 +45,7 @@ impl Worker<'_> {
                 Some(Err(error))
                     if error.kind() == io::ErrorKind::WouldBlock || is_exhaustion(&error) =>
                 {
-                    self.short_since = None;
-                    self.shared.set_exhausted(false);
+                    self.shared.shortage.ends();
                     return Queue::Empty;
                 }
                 // That one connection is lost already: accept(2) passes on its network errors.
@@ -82,9 +81,7 @@ impl Worker<'_> {
     /// Leaves the listener alone for a while: it stays readable, and a level-triggered loop that
     /// goes on asking for it would spin.
     fn pause(&mut self, error: &io::Error) {
-        // By then every worker has closed those of its peers that had ended already.
-        let is_lasting = *self.short_since.get_or_insert(self.now) + IDLE_PATIENCE <= self.now;
-        if is_lasting && !self.shared.set_exhausted(true) {
+        if self.shared.shortage.goes_on(self.now) {
             self.log.warning(format_args!(
                 "action: accept_connections | result: fail | error: {error}, waiting until it can resume"
             ));

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use super::Worker;
+use super::shortage::Shortage;
 use crate::config::ServerConfig;
 use crate::log::Log;
 use crate::signal::Shutdown;
@@ -16,8 +16,8 @@ use crate::socket;
 pub struct Shared<'a> {
     pub config: &'a ServerConfig,
     pub shutdown: &'a Shutdown,
+    pub shortage: Shortage,
     end: OnceLock<bool>,
-    exhausted: AtomicBool,
 }
 
 impl Shared<'_> {
@@ -36,22 +36,13 @@ impl Shared<'_> {
             has_overflowed
         })
     }
-
-    /// Notes that descriptors have run out, or that nobody waits for one: until then it is the same shortage.
-    /// Answers what was noted before: each shortage is one warning.
-    pub fn set_exhausted(&self, exhausted: bool) -> bool {
-        // Reading first keeps the common case, nothing new, from contending for the cache line.
-        let before = self.exhausted.load(Relaxed);
-        if before == exhausted { before } else { self.exhausted.swap(exhausted, Relaxed) }
-    }
 }
 
 /// Serves on `listener`, which must not block, until `shutdown` is readable and everything is
 /// closed, with as many workers as `config` says. The first one runs on this thread.
 pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) -> io::Result<()> {
     let listener = Arc::new(listener);
-    let shared =
-        Shared { config, shutdown, end: OnceLock::new(), exhausted: AtomicBool::new(false) };
+    let shared = Shared { config, shutdown, shortage: Shortage::new(), end: OnceLock::new() };
     let new_worker =
         || Worker::new(&shared, Arc::clone(&listener), Log::new(config.logging_level.level));
     let mut first = new_worker()?;
