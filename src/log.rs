@@ -59,6 +59,8 @@ pub struct Log {
 
 /// The buffer that is kept between two writes, in bytes. More than that is written without delay.
 const KEEP: usize = 64 * 1024;
+/// More than that is not gathered, in bytes, even of one turn.
+const MOST: usize = 1024 * 1024;
 /// From one write of a busy program to the next, at the least: waking whoever reads a pipe costs more than
 /// many lines do.
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -98,6 +100,9 @@ impl Log {
         let mut lines = Reserving(&mut self.lines);
         if writeln!(lines, "{} {} {line}", self.timestamp, level.padded()).is_err() {
             self.lines.truncate(start);
+        }
+        if self.lines.len() > MOST {
+            self.flush();
         }
     }
 

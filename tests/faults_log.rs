@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use load::{assert_prompt, close_stdout, complete, limit_file_size, mute, shrink_send_buffer};
 use support::{DEADLINE, Program, Server, folder, half_close, read_to_end, until};
@@ -123,6 +124,34 @@ fn a_line_that_is_cut_off_spoils_no_other() {
     let (whole, cut_off): (Vec<_>, Vec<_>) = text.lines().partition(is_whole);
     assert_eq!(cut_off, [&whole[0][..10]], "{text}");
     assert!(whole.iter().any(|line| line.ends_with("msg: found")), "{text}");
+}
+
+/// The end's time goes on while nobody reads its lines.
+#[test]
+fn a_log_that_is_held_up_does_not_delay_the_end() {
+    const SILENT: usize = 200;
+    let (reader, writer) = UnixStream::pair().unwrap();
+    shrink_send_buffer(&writer);
+    let environment = [("SERVER_WORKERS", "1"), ("SERVER_DRAIN_TIMEOUT", "3s")];
+    let writer = OwnedFd::from(writer);
+    let server = mute(Program::spawn(Server::command(&environment).stdout(writer)));
+    let mut half = server.connect();
+    half.write_all(b"half").unwrap();
+    let _silent: Vec<_> = (0..SILENT).map(|_| server.connect()).collect();
+    reader.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+    let accepted = lines.by_ref().filter(|line| line.contains("accept_connections | result: succ"));
+    assert_eq!(accepted.take(SILENT + 1).count(), SILENT + 1);
+
+    let start = Instant::now();
+    server.program.terminate();
+    // The lines of those that are closed after 50 ms are more than anything holds unread.
+    until("time passes", || start.elapsed() > Duration::from_millis(2500));
+    let last = lines.last().unwrap();
+    let took = start.elapsed();
+    assert!(last.ends_with("action: shutdown | result: success"), "{last}");
+    assert!(took < Duration::from_millis(4250), "{took:?} for a drain of 3 s");
+    assert!(server.program.wait().status.success());
 }
 
 /// Whoever started the program may share a stdout with it that does not block.

@@ -194,6 +194,29 @@ fn a_large_message_is_kept_once_and_costs_its_line_at_most() {
     }
 }
 
+/// A turn of the loop may have hundreds of large messages, each with a line of four times its length.
+#[test]
+fn the_log_takes_no_memory_for_all_lines_of_a_turn() {
+    const MANY: usize = 200;
+    let server = Server::start(&[("SERVER_WORKERS", "1")]);
+    let pid = server.program.pid();
+    let message = [b'|'; 60_000];
+    let mut peers: Vec<_> = (0..MANY).map(|_| peer(&server, &message)).collect();
+    until("they are all there", || memory(pid, "VmRSS") > MANY * 55);
+    server.program.signal(libc::SIGSTOP);
+    for peer in &mut peers {
+        peer.write_all(b"\n").unwrap();
+    }
+    server.program.signal(libc::SIGCONT);
+    for mut peer in peers {
+        assert_eq!(read_to_end(&mut peer).len(), message.len() + 1);
+    }
+    // In kB: the messages, their lines if they were all gathered, and half of that.
+    let (messages, lines) = (MANY * 60, MANY * 240);
+    let most = memory(pid, "VmHWM");
+    assert!(most < messages + lines / 2, "{most} kB for messages of {messages} kB");
+}
+
 /// Where there is no memory for one connection more, that one is lost and nobody else.
 #[test]
 fn too_many_peers_for_memory_cost_themselves_alone() {
