@@ -69,7 +69,6 @@ fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), I
         delivery.log.info(format_args!(
             "action: receive_message | result: success | client_id: {id} | msg: {message}"
         ));
-        delivery.log.flush();
         delivery.sleep_until(Instant::now() + config.loop_period)?;
     }
     Ok(())

@@ -71,7 +71,6 @@ impl<'a> Delivery<'a> {
             self.log.warning(format_args!(
                 "action: connect | result: in_progress | client_id: {id} | attempt: {attempt} | error: {error}"
             ));
-            self.log.flush();
         }
         unreachable!("a message's time ends before the attempts can be counted")
     }
@@ -181,6 +180,7 @@ impl<'a> Delivery<'a> {
     /// Waits until `slot` is ready, at most until `deadline`: false when that has come. True means to look
     /// again, be it ready or not.
     fn wait(&mut self, slot: Slot<'_>, deadline: Instant) -> Result<bool, Interrupt> {
+        self.log.flush();
         let timeout = deadline.saturating_duration_since(Instant::now());
         let end = Some((self.shutdown.as_fd(), Interest::Readable));
         let waited = poll::wait([end, slot], timeout);

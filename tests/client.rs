@@ -4,7 +4,9 @@
 mod client;
 mod support;
 
-use client::start;
+use std::time::{Duration, Instant};
+
+use client::{accept, listen, start};
 use support::{CLIENT, Program, Server, command, untimed};
 
 #[test]
@@ -41,6 +43,21 @@ fn an_empty_loop_finishes() {
     let ended = start("127.0.0.1:1", "0", &[]).wait();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.count("loop_finished | result: success"), 1);
+}
+
+/// The pauses before the sixth and the seventh attempt are of 0.8 s at the least.
+#[test]
+fn its_lines_are_written_before_it_waits() {
+    let (listener, address) = listen();
+    let client = start(&address, "1", &[("CLI_LOG_LEVEL", "DEBUG")]);
+    let mut late = Vec::new();
+    for attempt in 1..=7 {
+        drop(accept(&listener));
+        let start = Instant::now();
+        client.wait_for_count("action: close_connection | result: success", attempt);
+        late.push(start.elapsed());
+    }
+    assert!(late[5..].iter().min().unwrap() < &Duration::from_millis(500), "{late:?}");
 }
 
 #[test]
