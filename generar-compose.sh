@@ -75,12 +75,15 @@ folder=$(dirname -- "$file")
 [ "${file%/}" = "$file" ] || fail "$1: there is no such folder, nor would it be a file"
 [ ! -e "$file" ] || [ -w "$file" ] || fail "$1: no permission to write it"
 
-work=$(mktemp -d)
-new=''
-trap 'rm -rf -- "$work" ${new:+"$new"}' EXIT
+work='' # folder for temporary files
+new=''  # the file to be, beside the old one
+trap 'rm -rf -- ${work:+"$work"} ${new:+"$new"}' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# Not to end between the making of a file and the telling of its name.
+make_temporary() { trap '' HUP INT TERM && exec mktemp "$@"; }
+work=$(make_temporary -d)
 
 # Compose resolves a relative source against the folder of FILE, whatever FILE may be a link to.
 if [ "$(CDPATH='' cd -- "$folder" && pwd -P)" = "$root" ]; then
@@ -105,7 +108,7 @@ fi
 target=$file
 [ ! -L "$file" ] || target=$(readlink -f -- "$file") || fail "$1: a link that leads nowhere"
 beside=$(dirname -- "$target")
-new=$(mktemp "$beside/.compose.XXXXXX" 2>/dev/null) || fail "$1: no permission to write in $beside"
+new=$(make_temporary "$beside/.compose.XXXXXX" 2>/dev/null) || fail "$1: no permission to write in $beside"
 if [ -e "$target" ]; then
     cp -p -- "$target" "$new" # for its permissions
 else

@@ -26,6 +26,12 @@ fail() {
     exit "${2:-1}"
 }
 
+# interrupted_or_fail WHY: what was started in vain may have had the same signal
+interrupted_or_fail() {
+    [ -z "$ended_by" ] || exit "$ended_by"
+    fail "$1"
+}
+
 [ $# -le 1 ] || fail "$# arguments; usage: run-local.sh [N]" 2
 case $clients in
 '' | *[!0123456789]* | 0?*) fail "N: \"$clients\" is not a plain decimal number; usage: run-local.sh [N]" 2 ;;
@@ -213,13 +219,13 @@ trap 'interrupted PIPE 141' PIPE
 # A signal between the making of the folder and the reading of its name would leave it behind.
 IFS= read -r -d '' work < <(trap '' INT TERM HUP QUIT PIPE && exec mktemp -d) || true
 work=${work%$'\n'}
-[ -n "$work" ] || fail 'there is no folder for temporary files'
+[ -n "$work" ] || interrupted_or_fail 'there is no folder for temporary files'
 pipes=("$work/server")
 for ((id = 1; id <= clients; id++)); do
     pipes+=("$work/client$id")
 done
 mkfifo "${pipes[@]}" &
-await "$!" || fail 'no pipes can be made for what the programs print'
+await "$!" || interrupted_or_fail 'no pipes can be made for what the programs print'
 # What bash says of programs that were killed is not for the user.
 exec 2>"$work/errors"
 

@@ -186,6 +186,26 @@ fn leaves_nothing_behind_when_it_is_told_to_end() {
     }
 }
 
+/// A signal to all processes of a terminal, in the middle of a file's making.
+#[test]
+fn leaves_nothing_behind_when_mktemp_is_told_to_end_too() {
+    let folder = Folder::built("mktemp");
+    for (signal, status) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
+        for made in ["tmp.*", ".compose.*"] {
+            let all = format!("kill -s {signal} $PPID $$");
+            let mktemp = "PATH=${PATH#*:}; made=$(mktemp \"$@\")";
+            let script =
+                format!("{mktemp}; case ${{made##*/}} in {made}) {all} ;; esac; echo \"$made\"");
+            folder.fake("mktemp", &script);
+            let mut command = folder.command("sh", "generar-compose.sh", &["file", "1"]);
+            let done = ended(command.env("TMPDIR", folder.temporary()).output().unwrap());
+            assert_eq!(done.status, status, "{made}: {done:?}");
+            assert!(names(&folder.temporary()).is_empty(), "{signal} {made}");
+            assert!(names(&folder.path("elsewhere")).is_empty(), "{signal} {made}");
+        }
+    }
+}
+
 #[test]
 fn needs_a_binary_or_a_compiler_or_docker() {
     let folder = Folder::new("without-cargo");
