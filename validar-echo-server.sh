@@ -114,7 +114,7 @@ if cmp -s "$work/sent" "$work/answer"; then
 elif [ -s "$work/answer" ]; then
     fail "server:$port answered otherwise: sent $(shown "$work/sent"), got $(shown "$work/answer")"
 elif grep -q '^nc: ' "$work/errors"; then
-    fail "no server at server:$port (docker logs server may tell why): $(grep '^nc: ' "$work/errors")"
+    fail "no server at server:$port (docker ps -a and docker logs server may tell why): $(grep '^nc: ' "$work/errors")"
 else
     fail "server:$port sent nothing back within $limit seconds"
 fi

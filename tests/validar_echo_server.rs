@@ -36,7 +36,7 @@ fn compares_every_byte() {
         (
             "echo \"nc: bad address 'server'\" >&2; exit 1",
             1,
-            "no server at server:12345 (docker logs server may tell why): nc: bad",
+            "no server at server:12345 (docker ps -a and docker logs server may tell why): nc: bad",
         ),
     ] {
         folder.fake("nc", server);
