@@ -6,6 +6,8 @@
 //! all connections and messages there when it goes on, and later all of them closed.
 #![allow(unsafe_code)]
 
+#[path = "support/load.rs"]
+mod load;
 mod support;
 
 use std::fs::{self, File};
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
+use load::sockets;
 use support::{DEADLINE, Server, field, folder, until};
 
 /// Of a peer that ends its side at once: accept4, recvfrom, sendto, shutdown, recvfrom, close. What a turn
@@ -112,7 +115,6 @@ impl Traced {
     /// side with the message, or once all of them have their echo.
     fn serve(&self, connections: usize, late: bool) {
         const MESSAGE: &[u8] = "[CLIENT 1] Message N°1\n".as_bytes();
-        let open = self.descriptors();
         let mut peers = Vec::new();
         let stopped = self.gate.lock().unwrap();
         for _ in 0..connections {
@@ -133,11 +135,8 @@ impl Traced {
         let stopped = self.gate.lock().unwrap();
         drop(peers);
         drop(stopped);
-        until("all closed", || self.descriptors() == open);
-    }
-
-    fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid)).expect("its descriptors").count()
+        // But for the listener.
+        until("all closed", || sockets(self.pid) == 1);
     }
 }
 
