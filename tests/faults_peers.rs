@@ -238,6 +238,8 @@ fn too_many_peers_for_memory_cost_themselves_alone() {
     // No count of lines: those that find no memory are lost too.
     server.program.wait_for("error: memory allocation failed");
     drop((greedy, silent));
+    // However many of them are still in the queue.
+    assert_eq!(server.exchange(b"last\n"), b"last\n");
     wait_until_closed(&server);
     assert_prompt(&server);
     assert!(server.program.stop().0.status.success());
