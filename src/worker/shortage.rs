@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// How long it lasts before it is told. By then every worker has closed those of its peers that had ended.
-const PATIENCE: Duration = super::IDLE_PATIENCE;
+/// How long it lasts before it is told. By then every worker, be it a little late, has closed those of its peers
+/// that had ended.
+const PATIENCE: Duration = super::IDLE_PATIENCE.saturating_mul(3);
 
 /// No shortage, or one that has been told; anything between is the time when it began.
 const NONE: u64 = 0;
@@ -50,12 +51,13 @@ mod tests {
     fn it_is_told_once_and_only_when_it_lasts() {
         let shortage = Shortage::new();
         let after = |milliseconds| shortage.epoch + Duration::from_millis(milliseconds);
-        for (moment, is_time) in [(0, false), (99, false), (100, true), (101, false), (9999, false)]
+        for (moment, is_time) in
+            [(0, false), (299, false), (300, true), (301, false), (9999, false)]
         {
             assert_eq!(shortage.goes_on(after(moment)), is_time, "{moment}");
         }
         shortage.ends();
-        for (moment, is_time) in [(10_000, false), (10_099, false), (10_100, true)] {
+        for (moment, is_time) in [(10_000, false), (10_299, false), (10_300, true)] {
             assert_eq!(shortage.goes_on(after(moment)), is_time, "{moment}");
         }
     }
