@@ -177,8 +177,8 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Waits until `slot` is ready, at most until `deadline`: false when that has come. True means to look
-    /// again, be it ready or not.
+    /// Writes out the log, then waits until `slot` is ready, at most until `deadline`: false when that has come.
+    /// True means to look again, be it ready or not.
     fn wait(&mut self, slot: Slot<'_>, deadline: Instant) -> Result<bool, Interrupt> {
         self.log.flush();
         let timeout = deadline.saturating_duration_since(Instant::now());

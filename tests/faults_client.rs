@@ -1,20 +1,21 @@
 //! The real client when its server or the network fails, and when it is told to end in the middle of
 //! that.
-#![allow(unsafe_code)]
 
 #[path = "support/client.rs"]
 mod client;
 mod support;
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use client::{DELIVERED, HOUR, accept, assert_delivered, assert_ends, listen, start, why};
-use support::{DEADLINE, Server, field, until, untimed};
+use client::{
+    DELIVERED, HOUR, Reserved, accept, assert_delivered, assert_ends, listen, start, why,
+};
+use support::{DEADLINE, Server, field, set_option, until, untimed};
 
 /// TCP has no broadcast, so the kernel itself refuses this one.
 const UNREACHABLE: &str = "255.255.255.255:1";
@@ -32,52 +33,6 @@ where
         }
     });
     (address, server)
-}
-
-/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
-/// is bound to it the kernel picks it for nobody, and SO_REUSEADDR lets a server bind to it as well.
-struct Reserved(TcpListener);
-
-impl Reserved {
-    fn new() -> Self {
-        // SAFETY: takes no pointers.
-        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-        assert!(fd >= 0, "{}", io::Error::last_os_error());
-        // SAFETY: socket(2) has just opened it, and nobody else owns it.
-        let socket = unsafe { TcpListener::from_raw_fd(fd) };
-        set_option(&socket, libc::SO_REUSEADDR, &1);
-        let address = libc::sockaddr_in {
-            sin_family: libc::AF_INET as libc::sa_family_t,
-            sin_port: 0,
-            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
-            sin_zero: [0; 8],
-        };
-        let length = size_of_val(&address) as libc::socklen_t;
-        // SAFETY: the pointer and the length describe a live sockaddr_in.
-        let result = unsafe { libc::bind(fd, (&raw const address).cast(), length) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
-        Self(socket)
-    }
-
-    fn port(&self) -> String {
-        self.0.local_addr().unwrap().port().to_string()
-    }
-
-    fn address(&self) -> String {
-        self.0.local_addr().unwrap().to_string()
-    }
-
-    fn serve(&self) -> Server {
-        Server::start(&[("SERVER_PORT", &self.port())])
-    }
-}
-
-fn set_option<T>(socket: &impl AsRawFd, name: i32, value: &T) {
-    let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
-    // SAFETY: the pointer and the length describe a live T, and the callers give what `name` wants.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, pointer, length) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 /// Whatever comes for `socket` is lost on the way, from now on.

@@ -213,6 +213,18 @@ fn leaves_nothing_behind_after_an_early_ctrl_c() {
 }
 
 #[test]
+fn says_why_it_cannot_begin_but_nothing_of_what_a_signal_ended() {
+    let folder = Folder::built("run-begin");
+    let why = "run-local.sh: no pipes can be made for what the programs print\n";
+    for (mkfifo, status, stderr) in [("exit 1", 1, why), ("kill -s TERM $PPID $$", 143, "")] {
+        folder.fake("mkfifo", mkfifo);
+        let done = folder.run("run-local.sh", &["1"]);
+        assert_eq!((done.status, done.stderr.as_str()), (status, stderr), "{mkfifo}: {done:?}");
+        assert_eq!(done.stdout, "");
+    }
+}
+
+#[test]
 fn tells_of_a_program_that_something_else_ended() {
     let folder = Folder::built("run-ended");
     folder.script("target/release/client", "kill -s TERM $$");

@@ -1,12 +1,16 @@
 //! The client as a test drives it, and what its end has to look like.
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(unsafe_code)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::FromRawFd;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{CLIENT, DEADLINE, Ended, Program, command, field, until, untimed};
+use crate::support::{
+    CLIENT, DEADLINE, Ended, Program, Server, command, field, set_option, until, untimed,
+};
 
 pub const HOUR: (&str, &str) = ("CLI_SERVER_TIMEOUT", "1h");
 pub const DELIVERED: &str = "receive_message | result: success";
@@ -81,5 +85,43 @@ pub fn assert_ends<T>(closings: &[&str], begin: impl Fn() -> (Program, T)) {
         expected.push("INFO     action: shutdown | result: success".to_owned());
         let end = lines.iter().position(|line| line.contains("action: shutdown")).unwrap();
         assert_eq!(lines[end..], expected);
+    }
+}
+
+/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
+/// is bound to it the kernel picks it for nobody, and SO_REUSEADDR lets a server bind to it as well.
+pub struct Reserved(TcpListener);
+
+impl Reserved {
+    pub fn new() -> Self {
+        // SAFETY: takes no pointers.
+        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+        assert!(fd >= 0, "{}", io::Error::last_os_error());
+        // SAFETY: socket(2) has just opened it, and nobody else owns it.
+        let socket = unsafe { TcpListener::from_raw_fd(fd) };
+        set_option(&socket, libc::SO_REUSEADDR, &1);
+        let address = libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: 0,
+            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+            sin_zero: [0; 8],
+        };
+        let length = size_of_val(&address) as libc::socklen_t;
+        // SAFETY: the pointer and the length describe a live sockaddr_in.
+        let result = unsafe { libc::bind(fd, (&raw const address).cast(), length) };
+        assert_eq!(result, 0, "{}", io::Error::last_os_error());
+        Self(socket)
+    }
+
+    pub fn port(&self) -> String {
+        self.0.local_addr().unwrap().port().to_string()
+    }
+
+    pub fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(&[("SERVER_PORT", &self.port())])
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::support::{DEADLINE, Program, Server, read_to_end, until};
+use crate::support::{DEADLINE, Program, Server, read_to_end, set_option, until};
 
 /// Makes room in this process for `count` connections.
 pub fn allow_descriptors(count: u64) {
@@ -112,14 +112,6 @@ pub fn reset(stream: TcpStream) {
 /// Has it hold as little as it can, unread.
 pub fn shrink_send_buffer(stream: &UnixStream) {
     set_option(stream, libc::SO_SNDBUF, &1i32);
-}
-
-fn set_option<T>(stream: &impl AsRawFd, name: i32, value: &T) {
-    let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
-    // SAFETY: the pointer and the length describe a live T; the callers give the T the option wants.
-    let result =
-        unsafe { libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, name, pointer, length) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 /// A field of /proc/PID/status, in kilobytes: VmRSS, or VmHWM for its greatest value so far.

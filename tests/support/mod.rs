@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(unsafe_code)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -229,6 +230,15 @@ pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an end of stream, no reset");
     bytes
+}
+
+/// A socket option of level SOL_SOCKET: socket(7).
+pub fn set_option<T>(socket: &impl AsRawFd, name: i32, value: &T) {
+    let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
+    // SAFETY: the pointer and the length describe a live T; the callers give the T the option wants.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, pointer, length) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 pub fn half_close(stream: &TcpStream) {
