@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tp0::cli::{self, Failure, Request};
+use tp0::client::delivery::{Delivery, Interrupt};
+use tp0::config::duration::GoDuration;
 use tp0::config::{self, ClientConfig};
-use tp0::delivery::{Delivery, Interrupt};
-use tp0::duration::GoDuration;
 use tp0::log::{Escaped, Level, Log};
-use tp0::signal::Shutdown;
+use tp0::sys::signal::Shutdown;
 
 const HELP: &str = "\
 usage: client [--config PATH]

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 // For the image's build, and why is said there. This program does without the library that has it too.
 #[cfg(all(panic = "abort", target_env = "musl"))]
-#[path = "src/unwind.rs"]
+#[path = "src/sys/unwind.rs"]
 mod unwind;
 
 const USAGE: &str = "usage: gen [--root DIR] N";

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use tp0::cli::{self, Failure, Request};
 use tp0::config::{self, ServerConfig};
 use tp0::log::{Escaped, Log};
-use tp0::signal::Shutdown;
-use tp0::{socket, sys, worker};
+use tp0::server;
+use tp0::sys::signal::Shutdown;
+use tp0::sys::{limits, socket};
 
 const HELP: &str = "\
 usage: server [--config PATH]
@@ -39,12 +40,12 @@ fn run() -> Result<(), Failure> {
     };
     let config = ServerConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.logging_level.level);
-    if let Err(error) = sys::raise_descriptor_limit() {
+    if let Err(error) = limits::raise_descriptor_limit() {
         log.warning(format_args!("action: raise_descriptor_limit | result: fail | error: {error}"));
     }
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);
-    worker::serve(listener, &shutdown, &config)
+    server::serve(listener, &shutdown, &config)
         .map_err(|e| Failure::Work(format!("epoll: {e}")))?;
     drop(shutdown);
     log.info(format_args!("action: close_eventfd | result: success"));

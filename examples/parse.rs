@@ -5,8 +5,8 @@
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
-use tp0::document::{Entry, SyntaxError};
-use tp0::{duration, ini, yaml};
+use tp0::config::document::{Entry, SyntaxError};
+use tp0::config::{duration, ini, yaml};
 
 fn main() -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {

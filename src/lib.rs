@@ -1,27 +1,9 @@
-//! The parts that `server.rs` and `client.rs` are made of, from the kernel up: system calls, formats,
-//! then the two machines that use them.
-
-mod epoll;
-mod poll;
-pub mod signal;
-pub mod socket;
-pub mod sys;
-mod unwind;
-
-pub mod document;
-pub mod duration;
-pub mod ini;
-pub mod log;
-pub mod yaml;
+//! The parts that `server.rs` and `client.rs` are made of, a directory for each room. The arrows
+//! between them run one way: `server` and `client` use `config`, `log` and `sys`, and not each other.
 
 pub mod cli;
+pub mod client;
 pub mod config;
-
-pub mod connection;
-mod table;
-pub mod worker;
-
-mod backoff;
-pub mod delivery;
-pub mod exchange;
-mod resolver;
+pub mod log;
+pub mod server;
+pub mod sys;

@@ -4,7 +4,8 @@ use std::fmt::{self, Arguments, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::sys::{self, local_time};
+use crate::sys::stdout;
+use crate::sys::time::local_time;
 
 /// How much a line matters. Python's names and Go's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,7 +147,7 @@ impl Log {
         if *is_torn && self.lines.try_reserve(1).is_ok() {
             self.lines.insert(0, b'\n');
         }
-        if let Some(last) = sys::write_to_stdout(&self.lines).checked_sub(1) {
+        if let Some(last) = stdout::write(&self.lines).checked_sub(1) {
             *is_torn = self.lines[last] != b'\n';
         }
         self.lines.clear();

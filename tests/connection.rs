@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use tp0::connection::{Connection, Failure, Step};
+use tp0::server::connection::{Connection, Failure, Step};
 
 /// What one read brings.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use tp0::exchange::{Exchange, Step};
+use tp0::client::exchange::{Exchange, Step};
 
 const MESSAGE: &[u8] = "[CLIENT 1] Message N°1\n".as_bytes();
 

@@ -54,7 +54,7 @@ fn system_calls_of_a_connection() {
 fn memory_of_a_silent_connection() {
     const FEW: usize = 500;
     const MANY: usize = 2500;
-    tp0::sys::raise_descriptor_limit().expect("more descriptors, up to the hard limit");
+    tp0::sys::limits::raise_descriptor_limit().expect("more descriptors, up to the hard limit");
     let server = Server::start(&[("SERVER_WORKERS", "1")]);
     let mut silent = Vec::new();
     let mut hold = |count| {

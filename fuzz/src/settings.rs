@@ -1,4 +1,4 @@
-use tp0::document::{Entry, SyntaxError};
+use tp0::config::document::{Entry, SyntaxError};
 
 /// Reads `text` with `parse`, which must not panic, and checks what holds whatever is in it.
 pub fn check(parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>, text: &str) {

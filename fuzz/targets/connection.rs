@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp0::connection::{Connection, Failure, Step};
+use tp0::server::connection::{Connection, Failure, Step};
 use tp0_fuzz::Script;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {

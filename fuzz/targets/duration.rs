@@ -1,7 +1,7 @@
 //! What is read can be printed, and what is printed is read as the same again.
 #![no_main]
 
-use tp0::duration::{self, GoDuration};
+use tp0::config::duration::{self, GoDuration};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Some(duration) =

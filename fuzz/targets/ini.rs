@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| tp0_fuzz::check(tp0::ini::parse, text));
+libfuzzer_sys::fuzz_target!(|text: &str| tp0_fuzz::check(tp0::config::ini::parse, text));

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::yaml;
 use super::{ConfigError, Key, LevelSetting, Lookup, Settings, duration, level};
-use crate::yaml;
 
 const ID: Key = Key { file: "id", variable: "CLI_ID" };
 const ADDRESS: Key = Key { file: "server.address", variable: "CLI_SERVER_ADDRESS" };

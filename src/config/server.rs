@@ -5,8 +5,8 @@ use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::ini;
 use super::{ConfigError, Key, LevelSetting, Lookup, Settings, duration, level, number};
-use crate::ini;
 
 const PORT: Key = Key::same("SERVER_PORT");
 const LISTEN_BACKLOG: Key = Key::same("SERVER_LISTEN_BACKLOG");

@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use crate::sys::{check, milliseconds};
+use super::check;
+use super::time::milliseconds;
 
 /// What to wait for. Errors and hang-ups always end the wait: the next read or write tells which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Entry, SyntaxError, lines};
+use super::document::{Entry, SyntaxError, lines};
 
 /// The section whose keys get no prefix (`configparser.DEFAULTSECT`, case-sensitive).
 const DEFAULT_SECTION: &str = "DEFAULT";
@@ -124,7 +124,7 @@ fn section_name(content: &str) -> Result<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::document::shown;
+    use crate::config::document::shown;
 
     #[test]
     fn reads_as_configparser_does() {

@@ -11,7 +11,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use crate::document::{Entry, SyntaxError, lines};
+use super::document::{Entry, SyntaxError, lines};
 
 /// Mappings inside one another: far above any settings file, far below PyYAML's limit of recursion.
 const MAX_DEPTH: usize = 32;

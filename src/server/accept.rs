@@ -5,12 +5,12 @@ use std::net::{IpAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use super::{LISTENER, Peer, Worker};
-use crate::connection::Connection;
-use crate::epoll::Interest;
-use crate::poll;
-use crate::socket;
-use crate::table::Class;
+use super::connection::Connection;
+use super::event_loop::{LISTENER, Peer, Worker};
+use super::table::Class;
+use crate::sys::epoll::Interest;
+use crate::sys::poll;
+use crate::sys::socket;
 
 /// Connections accepted in one turn, before those that are open get theirs.
 const ACCEPTS: usize = 64;

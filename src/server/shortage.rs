@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// How long it lasts before it is told. By then every worker, be it a little late, has closed those of its peers
 /// that had ended.
-const PATIENCE: Duration = super::IDLE_PATIENCE.saturating_mul(3);
+const PATIENCE: Duration = super::event_loop::IDLE_PATIENCE.saturating_mul(3);
 
 /// No shortage, or one that has been told; anything between is the time when it began.
 const NONE: u64 = 0;

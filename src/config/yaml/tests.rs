@@ -1,7 +1,7 @@
 //! The subset in tables: one line a case, refusals word for word.
 
+use super::super::document::shown;
 use super::parse;
-use crate::document::shown;
 
 #[test]
 fn reads_documents() {

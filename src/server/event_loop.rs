@@ -1,29 +1,22 @@
 //! One event loop of the server: its own epoll instance, its own connections, a listener that it
 //! shares with the other workers.
 
-mod accept;
-mod drain;
-mod serve;
-mod shortage;
-
-pub use serve::serve;
-
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, Shutdown as Half, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Failure, Step};
-use crate::duration::GoDuration;
-use crate::epoll::{Epoll, Events, Interest};
+use super::Shared;
+use super::connection::{Connection, Failure, Step};
+use super::drain::Drain;
+use super::table::{Class, Table};
+use crate::config::duration::GoDuration;
 use crate::log::{Escaped, Level, Log};
-use crate::socket::Corked;
-use crate::table::{Class, Table};
-use drain::Drain;
-use serve::Shared;
+use crate::sys::epoll::{Epoll, Events, Interest};
+use crate::sys::socket::Corked;
 
-const LISTENER: u64 = u64::MAX;
+pub(super) const LISTENER: u64 = u64::MAX;
 const SHUTDOWN: u64 = u64::MAX - 1;
 
 /// Events of one turn.
@@ -37,35 +30,39 @@ const LINGER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_millis(10);
 /// The same for a loop that would have to be woken for it: so far ahead that the processor's clock, which
 /// ticks anyway, need not be set for it. In a virtual machine that would cost more than all it saves.
-const IDLE_PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const IDLE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A connection, and what epoll has been told of it.
-struct Peer {
-    stream: TcpStream,
-    ip: IpAddr,
-    connection: Connection,
-    interest: Option<Interest>,
+pub(super) struct Peer {
+    pub(super) stream: TcpStream,
+    pub(super) ip: IpAddr,
+    pub(super) connection: Connection,
+    pub(super) interest: Option<Interest>,
 }
 
-struct Worker<'a> {
-    shared: &'a Shared<'a>,
-    epoll: Epoll,
+pub(super) struct Worker<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) epoll: Epoll,
     /// None once it is closed: the worker is draining.
-    listener: Option<Arc<TcpListener>>,
-    peers: Table<Peer>,
+    pub(super) listener: Option<Arc<TcpListener>>,
+    pub(super) peers: Table<Peer>,
     /// Half-closed since when, and not in epoll: those whose peer's end is looked for later.
-    echoed: VecDeque<(Instant, usize)>,
-    scratch: Vec<u8>,
-    log: Log,
+    pub(super) echoed: VecDeque<(Instant, usize)>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) log: Log,
     /// The time of this turn.
-    now: Instant,
+    pub(super) now: Instant,
     /// While accepting pauses, when it resumes.
-    resume: Option<Instant>,
-    drain: Option<Drain>,
+    pub(super) resume: Option<Instant>,
+    pub(super) drain: Option<Drain>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(shared: &'a Shared<'a>, listener: Arc<TcpListener>, log: Log) -> io::Result<Self> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        listener: Arc<TcpListener>,
+        log: Log,
+    ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(shared.shutdown, SHUTDOWN, Interest::Readable)?;
         epoll.add(&*listener, LISTENER, Interest::Exclusive)?;
@@ -84,7 +81,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Serves until the end is asked for and everything is closed.
-    fn run(mut self) -> io::Result<()> {
+    pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         while self.listener.is_some() || !self.peers.is_empty() {
             // From now on, not from this turn's time: a full pipe may have held up the log.
@@ -130,7 +127,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Lets a connection go on as far as it can without waiting.
-    fn advance(&mut self, index: usize) {
+    pub(super) fn advance(&mut self, index: usize) {
         // None at an index that is free: a sweep tries them all.
         let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else { return };
         let (log, limit) = (&mut self.log, self.shared.config.message_limit);
@@ -195,7 +192,7 @@ impl<'a> Worker<'a> {
 
     /// Closes those whose peer has ended since they had their echo, `patience` ago or longer, and begins to
     /// watch the others.
-    fn revisit(&mut self, patience: Duration) {
+    pub(super) fn revisit(&mut self, patience: Duration) {
         while let Some(&(since, index)) = self.echoed.front() {
             if since + patience > self.now {
                 break;
@@ -216,7 +213,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Closes one whose message has not been received or sent back within `limit`.
-    fn give_up(&mut self, index: usize, limit: Duration) {
+    pub(super) fn give_up(&mut self, index: usize, limit: Duration) {
         if let Some(Peer { ip, connection, .. }) = self.peers.get_mut(index) {
             let limit = GoDuration::from(limit);
             self.log.error(format_args!(
@@ -230,7 +227,7 @@ impl<'a> Worker<'a> {
         self.peers.first(class).filter(|&(_, at)| at <= self.now)
     }
 
-    fn close(&mut self, index: usize) {
+    pub(super) fn close(&mut self, index: usize) {
         let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
         // Asked first: the signal may come during the close.
         let level = self.shared.shutdown.signal().map_or(Level::Debug, |_| Level::Info);

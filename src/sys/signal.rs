@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst};
 use std::{fmt, mem, ptr};
 
-use crate::sys::check;
+use super::check;
 
 /// Signals that come this soon after the first, in milliseconds, are one request to stop: a shell
 /// and an engine often send two. A process that still runs after it is taken to be stuck.

@@ -8,7 +8,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-use crate::sys::check;
+use super::check;
 
 /// Listens on `address` without blocking, with SO_REUSEADDR. `backlog` is really given to listen(2):
 /// std asks for one of its own choice, and a second call changes it.

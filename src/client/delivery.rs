@@ -7,15 +7,15 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
+use super::backoff::Backoff;
+use super::exchange::{self, Exchange, Step};
+use super::resolver::{Answer, Resolver};
 use crate::config::ClientConfig;
-use crate::duration::GoDuration;
-use crate::exchange::{self, Exchange, Step};
+use crate::config::duration::GoDuration;
 use crate::log::{Escaped, Level, Log};
-use crate::poll::{self, Interest, Slot};
-use crate::resolver::{Answer, Resolver};
-use crate::signal::Shutdown;
-use crate::socket;
+use crate::sys::poll::{self, Interest, Slot};
+use crate::sys::signal::Shutdown;
+use crate::sys::socket;
 
 /// How long one address may take to answer a handshake, before the next one, or the next attempt,
 /// which looks the name up again: a container that was replaced has another address.

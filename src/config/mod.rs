@@ -2,7 +2,11 @@
 //! environment, the latter through a look-up that a test can replace.
 
 mod client;
+pub mod document;
+pub mod duration;
+pub mod ini;
 mod server;
+pub mod yaml;
 
 pub use client::ClientConfig;
 pub use server::ServerConfig;
@@ -15,8 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::document::{Entry, SyntaxError};
-use crate::duration;
+use self::document::{Entry, SyntaxError};
 use crate::log::{Escaped, Level};
 
 /// What is wrong, where and why, in one line.

@@ -1,16 +1,23 @@
-//! The workers together.
+//! The server: workers, each an event loop, that share one listener.
+
+mod accept;
+pub mod connection;
+mod drain;
+mod event_loop;
+mod shortage;
+mod table;
 
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use super::Worker;
-use super::shortage::Shortage;
 use crate::config::ServerConfig;
 use crate::log::Log;
-use crate::signal::Shutdown;
-use crate::socket;
+use crate::sys::signal::Shutdown;
+use crate::sys::socket;
+use event_loop::Worker;
+use shortage::Shortage;
 
 /// What all workers look at.
 pub struct Shared<'a> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::accept::Queue;
-use super::{Peer, Worker};
-use crate::connection::Connection;
+use super::connection::Connection;
+use super::event_loop::{Peer, Worker};
 
 /// For this long after the signal, what is on its way may still arrive: a handshake that has begun
 /// ends in an accepted connection, and a connection that has just been made brings its message.

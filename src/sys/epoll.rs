@@ -6,7 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-use crate::sys::{check, milliseconds};
+use super::check;
+use super::time::milliseconds;
 
 /// What to be woken for. Errors and hang-ups always wake: the next read or write tells which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
