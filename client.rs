@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tp0::cli::{self, Failure, Request};
-use tp0::client::delivery::{Delivery, Interrupt};
+use tp0::client::delivery::{self, Delivery};
 use tp0::config::duration::GoDuration;
 use tp0::config::{self, ClientConfig};
-use tp0::log::{Escaped, Level, Log};
-use tp0::sys::signal::Shutdown;
+use tp0::log::{Escaped, Log};
+use tp0::sys::signal::StopSignal;
 
 const HELP: &str = "\
 usage: client [--config PATH]
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let shutdown = Shutdown::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(HELP),
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
@@ -39,7 +39,7 @@ fn run() -> Result<(), Failure> {
     let config = ClientConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.log_level.level);
     log_start(&mut log, &config);
-    let mut delivery = Delivery::new(&config, shutdown, log);
+    let mut delivery = Delivery::new(&config, stop, log);
     let end = send_messages(&mut delivery, &config);
     close(delivery, &config.id, end)
 }
@@ -60,7 +60,7 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
 }
 
 /// The loop: a message, its echo, a pause, which the last one has too, as in the original.
-fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), Interrupt> {
+fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), delivery::Error> {
     let id = &config.id;
     for number in 1..=config.loop_amount {
         let message = format!("[CLIENT {id}] Message N°{number}\n");
@@ -75,20 +75,19 @@ fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), I
 }
 
 /// Closes everything and logs how it ended.
-fn close(delivery: Delivery, id: &str, end: Result<(), Interrupt>) -> Result<(), Failure> {
+fn close(delivery: Delivery, id: &str, end: Result<(), delivery::Error>) -> Result<(), Failure> {
     let id = Escaped(id.as_bytes());
-    let level = if matches!(end, Err(Interrupt::Signal)) { Level::Info } else { Level::Debug };
-    let mut log = delivery.close(level);
+    let mut log = delivery.close(matches!(end, Err(delivery::Error::Stopped)));
     let result = match end {
         Ok(()) => {
             log.info(format_args!("action: loop_finished | result: success | client_id: {id}"));
             Ok(())
         }
-        Err(Interrupt::Signal) => {
+        Err(delivery::Error::Stopped) => {
             log.info(format_args!("action: shutdown | result: success"));
             Ok(())
         }
-        Err(Interrupt::Setback(error) | Interrupt::Failure(error)) => {
+        Err(delivery::Error::Retryable(error) | delivery::Error::Fatal(error)) => {
             log.error(format_args!(
                 "action: receive_message | result: fail | client_id: {id} | error: {error}"
             ));

@@ -7,8 +7,8 @@ use tp0::cli::{self, Failure, Request};
 use tp0::config::{self, ServerConfig};
 use tp0::log::{Escaped, Log};
 use tp0::server;
-use tp0::sys::signal::Shutdown;
-use tp0::sys::{limits, socket};
+use tp0::sys::listener;
+use tp0::sys::signal::StopSignal;
 
 const HELP: &str = "\
 usage: server [--config PATH]
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let shutdown = Shutdown::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(HELP),
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
@@ -40,14 +40,10 @@ fn run() -> Result<(), Failure> {
     };
     let config = ServerConfig::load(&config, &config::environment)?;
     let mut log = Log::new(config.logging_level.level);
-    if let Err(error) = limits::raise_descriptor_limit() {
-        log.warning(format_args!("action: raise_descriptor_limit | result: fail | error: {error}"));
-    }
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);
-    server::serve(listener, &shutdown, &config)
-        .map_err(|e| Failure::Work(format!("epoll: {e}")))?;
-    drop(shutdown);
+    server::serve(listener, &stop, &config).map_err(|e| Failure::Work(format!("epoll: {e}")))?;
+    drop(stop);
     log.info(format_args!("action: close_eventfd | result: success"));
     log.info(format_args!("action: shutdown | result: success"));
     log.flush();
@@ -56,7 +52,7 @@ fn run() -> Result<(), Failure> {
 
 fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
     let address = SocketAddr::new(config.bind, config.port);
-    socket::listen(address, config.listen_backlog)
+    listener::listen(address, config.listen_backlog)
         .map_err(|error| Failure::Work(format!("cannot listen on {address}: {error}")))
 }
 

@@ -1,8 +1,7 @@
 //! Log lines: `2026-11-23 17:33:53 INFO     action: … | result: … | key: value`.
 
 use std::fmt::{self, Arguments, Write as _};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sys::stdout;
 use crate::sys::time::local_time;
@@ -45,35 +44,23 @@ impl Level {
     }
 }
 
-/// Lines on their way to stdout. Each thread has its own, and hands over all its lines in one write, so
-/// that lines of several threads never mix.
+/// Lines on their way to stdout. Each thread has its own, and writes all its lines at once.
 #[derive(Debug)]
 pub struct Log {
     level: Level,
     lines: Vec<u8>,
-    /// When lines were last written in time.
-    written: Instant,
     /// The second that `timestamp` shows: the C library is asked once a second, not once a line.
     second: u64,
     timestamp: String,
 }
 
-/// The buffer that is kept between two writes, in bytes. More than that is written without delay.
-const KEEP: usize = 64 * 1024;
-/// More than that is not gathered, in bytes, even of one turn.
-const MOST: usize = 1024 * 1024;
-/// From one write of a busy program to the next, at the least: waking whoever reads a pipe costs more than
-/// many lines do.
-const INTERVAL: Duration = Duration::from_millis(1);
-/// How long lines wait for others at the most. More than a tick of the kernel's clock (4 ms, as a rule), which
-/// then need not be set for it.
-const LATEST: Duration = Duration::from_millis(5);
+/// Bytes that are gathered before they are written, and kept allocated afterwards.
+const LIMIT: usize = 64 * 1024;
 
 impl Log {
     /// A log of the lines at `level` and above.
     pub fn new(level: Level) -> Self {
-        let (lines, timestamp) = (Vec::new(), String::new());
-        Self { level, lines, written: Instant::now(), second: u64::MAX, timestamp }
+        Self { level, lines: Vec::new(), second: u64::MAX, timestamp: String::new() }
     }
 
     pub fn debug(&mut self, line: Arguments<'_>) {
@@ -92,93 +79,56 @@ impl Log {
         self.write(Level::Error, line);
     }
 
+    /// Adds a line, which [`Log::flush`] writes. One for which there is no memory is lost.
     pub fn write(&mut self, level: Level, line: Arguments<'_>) {
         if level < self.level {
             return;
         }
-        self.tick();
+        self.update_timestamp();
         let start = self.lines.len();
-        let mut lines = Reserving(&mut self.lines);
+        let mut lines = Fallible(&mut self.lines);
         if writeln!(lines, "{} {} {line}", self.timestamp, level.padded()).is_err() {
             self.lines.truncate(start);
         }
-        if self.lines.len() > MOST {
-            self.flush();
-        }
     }
 
-    fn tick(&mut self) {
+    fn update_timestamp(&mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if now != self.second {
             self.second = now;
-            let t = local_time(now as i64);
-            self.timestamp.clear();
-            // Text never fails to grow by so little: the room for it is kept.
-            let _ = write!(
-                self.timestamp,
-                "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-                t.year, t.month, t.day, t.hour, t.minute, t.second
-            );
+            self.timestamp = local_time(now as i64).to_string();
         }
     }
 
-    /// Writes out what there is, unless it has just done so: then the lines wait a moment for more of them.
-    pub fn flush_in_time(&mut self, now: Instant) {
-        let is_time = now >= self.written + INTERVAL || self.lines.len() > KEEP;
-        if is_time && !self.lines.is_empty() {
+    /// Writes the lines out if they take more memory than a few lines should.
+    pub fn flush_if_long(&mut self) {
+        if self.lines.len() > LIMIT {
             self.flush();
-            self.written = now;
         }
     }
 
-    /// By when the lines that wait are to be written, if there are any.
-    pub fn due(&self) -> Option<Instant> {
-        (!self.lines.is_empty()).then_some(self.written + LATEST)
-    }
-
-    /// Writes out what there is. A stdout that is closed or broken, or a full disk, costs the lines and
-    /// nothing else: the program's work is not its log. A full pipe is waited for, as lines are not
-    /// dropped; a second signal ends that too.
+    /// Writes the lines out. The program's work is not its log: see [`stdout::write_lines`] for what
+    /// can be lost.
     pub fn flush(&mut self) {
-        if self.lines.is_empty() {
-            return;
+        if !self.lines.is_empty() {
+            stdout::write_lines(&self.lines);
+            self.lines.clear();
+            self.lines.shrink_to(LIMIT);
         }
-        let mut is_torn = IS_TORN.lock().unwrap_or_else(PoisonError::into_inner);
-        if *is_torn && self.lines.try_reserve(1).is_ok() {
-            self.lines.insert(0, b'\n');
-        }
-        if let Some(last) = stdout::write(&self.lines).checked_sub(1) {
-            *is_torn = self.lines[last] != b'\n';
-        }
-        self.lines.clear();
-        self.lines.shrink_to(KEEP);
     }
 }
 
-/// Text that fails to grow where there is no memory for it. A large message makes a line of four times
-/// its length: too little memory for that costs the line, and not the program.
-struct Reserving<'a>(&'a mut Vec<u8>);
+/// Text that fails to grow where there is no memory: a line is up to four times as long as its
+/// message, and too little memory for one line must not end the program.
+struct Fallible<'a>(&'a mut Vec<u8>);
 
-/// In bytes. A shorter piece is copied byte by byte, and most of them are: a dot or a number of an
-/// address, a blank, a level. musl's memcpy takes longer than that to begin.
-const SHORT: usize = 32;
-
-impl fmt::Write for Reserving<'_> {
+impl fmt::Write for Fallible<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.0.capacity() - self.0.len() < text.len() {
-            self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
-        }
-        match text.len() {
-            ..SHORT => text.bytes().for_each(|byte| self.0.push(byte)),
-            _ => self.0.extend_from_slice(text.as_bytes()),
-        }
+        self.0.try_reserve(text.len()).map_err(|_| fmt::Error)?;
+        self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }
-
-/// Whether the last line on stdout lacks its end, because a disk was full just then. Locked while
-/// lines are written: those of several threads do not mix.
-static IS_TORN: Mutex<bool> = Mutex::new(false);
 
 /// Bytes from elsewhere as the value of a field: whatever could end the field or the line, or steer
 /// a terminal, is escaped, and so is what is not UTF-8. Distinct bytes stay distinct.

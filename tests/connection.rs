@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use tp0::server::connection::{Connection, Failure, Step};
+use tp0::server::connection::{Connection, Error, Next};
 
 /// What one read brings.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ struct Outcome {
     /// The messages that were reported as received.
     received: Vec<Vec<u8>>,
     echoed: bool,
-    end: Result<Step, String>,
+    end: Result<Next, String>,
 }
 
 const LIMIT: usize = 64;
@@ -84,11 +84,11 @@ fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
         let done = stream.arrivals.is_empty() && stream.room.is_empty();
         let report = |message: &[u8]| received.push(message.to_vec());
         match connection.advance(&mut stream, &mut scratch, LIMIT, report) {
-            Ok(Step::Echoed) => {
+            Ok(Next::HalfClose) => {
                 assert!(!echoed, "an echo ends once");
                 echoed = true;
             }
-            Ok(Step::Ended) => break Ok(Step::Ended),
+            Ok(Next::Close) => break Ok(Next::Close),
             Ok(step) if done => break Ok(step),
             Ok(_) => {}
             Err(failure) => break Err(failure.to_string()),
@@ -103,7 +103,7 @@ fn assert_echo(arrivals: &[Arrival], room: &[usize], message: &[u8]) {
         sent: message.to_vec(),
         received: vec![message.to_vec()],
         echoed: true,
-        end: Ok(Step::Ended),
+        end: Ok(Next::Close),
     };
     for scratch in [1, 2, 7, 1000] {
         assert_eq!(run(arrivals, room, scratch), expected, "scratch of {scratch} bytes");
@@ -161,9 +161,9 @@ fn any_bytes() {
 #[test]
 fn lingers_until_the_peer_ends() {
     let outcome = run(&[bytes(b"hello\n"), Nothing, bytes(b"more"), Nothing], &[], 1000);
-    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Step::AwaitReadable)));
+    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Next::AwaitReadable)));
     let outcome = run(&[bytes(b"hello\n"), Reset], &[], 1000);
-    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Step::Ended)), "a reset is an end too");
+    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Next::Close)), "a reset is an end too");
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn over_the_limit_lingers() {
     let mut stream = Script { arrivals, sent: Vec::new(), room: Vec::new() };
     let (mut connection, mut scratch) = (Connection::new(), vec![0; 1000]);
     let mut advance = || connection.advance(&mut stream, &mut scratch, LIMIT, |_| ());
-    assert!(matches!(advance(), Err(Failure::TooLong(LIMIT))));
-    assert_eq!(advance().unwrap(), Step::AwaitReadable);
-    assert_eq!(advance().unwrap(), Step::Ended);
+    assert!(matches!(advance(), Err(Error::TooLong(LIMIT))));
+    assert_eq!(advance().unwrap(), Next::AwaitReadable);
+    assert_eq!(advance().unwrap(), Next::Close);
     assert!(stream.sent.is_empty());
 }
 

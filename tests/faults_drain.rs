@@ -143,7 +143,9 @@ fn a_second_signal_ends_a_drain_at_once() {
     let load = Load::start(server.address, 10, drop);
     load.wait_for(100);
     server.program.terminate();
+    let first = Instant::now();
     server.program.wait_for("close_listener");
+    until("a signal is another request", || first.elapsed() > Duration::from_millis(150));
     let start = Instant::now();
     server.program.signal(libc::SIGINT);
     assert_eq!(server.program.wait().status.code(), Some(128 + libc::SIGINT));

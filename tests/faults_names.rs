@@ -197,7 +197,10 @@ fn the_address_that_took_the_time_is_named() {
     };
     let limit = [("CLI_SERVER_TIMEOUT", "1s")];
     let client = etc.start(&format!("server:{port}"), "1", &limit);
-    assert_eq!(why(&client.wait()), format!("given up after 1s: {address}: no echo"));
+    assert_eq!(
+        why(&client.wait()),
+        format!("given up after 1s: {address}: 0 of 24 bytes of the echo received")
+    );
     drop(silent);
 }
 

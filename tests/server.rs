@@ -4,9 +4,9 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use support::{Program, SERVER, Server, command, half_close, read_to_end, untimed};
+use support::{Program, SERVER, Server, command, half_close, read_to_end, until, untimed};
 
 const REQUIRED: [(&str, &str); 4] = [
     ("SERVER_PORT", "0"),
@@ -204,7 +204,9 @@ fn a_second_signal_ends_it_at_once() {
         stream.write_all(b"half").unwrap();
         server.program.wait_for("result: success | ip: ");
         server.program.terminate();
+        let start = Instant::now();
         server.program.wait_for("close_listener");
+        until("a signal is another request", || start.elapsed() > Duration::from_millis(150));
         server.program.signal(second);
         assert_eq!(server.program.wait().status.code(), Some(status));
     }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp0::server::connection::{Connection, Failure, Step};
+use tp0::server::connection::{Connection, Error, Next};
 use tp0_fuzz::Script;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {
@@ -30,17 +30,17 @@ fn run(limit: usize, scratch: usize, mut stream: Script) {
         let sent = message.as_deref().unwrap_or_default();
         assert!(sent.starts_with(&stream.taken), "sent what it did not receive");
         match step {
-            Ok(Step::Echoed) => {
+            Ok(Next::HalfClose) => {
                 assert!(!echoed && message.is_some() && stream.taken == sent);
                 echoed = true;
             }
-            Ok(Step::AwaitReadable) if over => break None,
-            Ok(Step::AwaitReadable | Step::AwaitWritable) => {}
-            Ok(Step::Ended) => {
+            Ok(Next::AwaitReadable) if over => break None,
+            Ok(Next::AwaitReadable | Next::AwaitWritable) => {}
+            Ok(Next::Close) => {
                 assert!(stream.ended || stream.failed);
                 break None;
             }
-            Err(Failure::TooLong(_)) => {
+            Err(Error::TooLong(_)) => {
                 let part = expected(&stream).unwrap_or(&stream.given);
                 assert!(part.len() > limit && message.is_none());
                 return;
@@ -49,7 +49,7 @@ fn run(limit: usize, scratch: usize, mut stream: Script) {
         }
     };
     match end {
-        Some(Failure::Empty) => assert!(stream.ended && stream.given.is_empty()),
+        Some(Error::Empty) => assert!(stream.ended && stream.given.is_empty()),
         Some(_) => assert!(stream.failed && !echoed),
         None => assert_eq!(echoed, expected(&stream).is_some(), "no echo of a whole message"),
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp0::client::exchange::{Exchange, Failure, Step};
+use tp0::client::exchange::{Exchange, Error, Progress};
 use tp0_fuzz::Script;
 
 const MESSAGE: &[u8] = b"ab\n";
@@ -15,22 +15,22 @@ fuzz_target!(|script: &[u8]| {
         let step = exchange.advance(&mut stream);
         assert!(MESSAGE.starts_with(&stream.taken), "sent something else");
         match step {
-            Ok(Step::Done) => {
+            Ok(Progress::Done) => {
                 assert_eq!((&stream.taken[..], &stream.given[..]), (MESSAGE, MESSAGE));
                 return;
             }
-            Ok(Step::AwaitReadable) if over => {
+            Ok(Progress::AwaitReadable) if over => {
                 assert_eq!(stream.taken, MESSAGE);
                 return assert!(MESSAGE.starts_with(&stream.given) && stream.given != MESSAGE);
             }
-            Ok(Step::AwaitReadable) => assert_eq!(stream.taken, MESSAGE),
-            Ok(Step::AwaitWritable) => assert_ne!(stream.taken, MESSAGE),
-            Err(Failure::Differs(_)) => return assert!(!MESSAGE.starts_with(&stream.given)),
-            Err(Failure::CutShort(received, _)) => {
+            Ok(Progress::AwaitReadable) => assert_eq!(stream.taken, MESSAGE),
+            Ok(Progress::AwaitWritable) => assert_ne!(stream.taken, MESSAGE),
+            Err(Error::Differs(_)) => return assert!(!MESSAGE.starts_with(&stream.given)),
+            Err(Error::CutShort(received, _)) => {
                 assert!(stream.ended && received == stream.given.len());
                 return assert!(MESSAGE.starts_with(&stream.given) && received < MESSAGE.len());
             }
-            Err(Failure::Io(_)) => return assert!(stream.failed),
+            Err(Error::Io(_)) => return assert!(stream.failed),
         }
     }
 });

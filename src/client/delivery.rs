@@ -1,93 +1,86 @@
-//! Delivers messages: one connection each, tried again until the message's time is up, and every wait
-//! ended at once by a signal.
+//! Delivers messages: one connection each, tried again until the message's time is up. A stop signal
+//! ends every wait at once.
 
 use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use super::backoff::Backoff;
-use super::exchange::{self, Exchange, Step};
-use super::resolver::{Answer, Resolver};
+use super::exchange::{self, Exchange, Progress};
+use super::lookup::{Answer, Lookup};
 use crate::config::ClientConfig;
 use crate::config::duration::GoDuration;
 use crate::log::{Escaped, Level, Log};
-use crate::sys::poll::{self, Interest, Slot};
-use crate::sys::signal::Shutdown;
-use crate::sys::socket;
+use crate::sys::poll::{self, Interest};
+use crate::sys::signal::{self, StopSignal};
+use crate::sys::stream;
 
-/// How long one address may take to answer a handshake, before the next one, or the next attempt,
-/// which looks the name up again: a container that was replaced has another address.
-const CONNECT: Duration = Duration::from_secs(3);
-/// After so long a wait on one connection the kernel is asked to find out whether its path is dead: not
-/// at once, for that takes four system calls, and most echoes are there in a moment.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long a peer's host may answer nothing at all, in seconds.
+/// How long a peer's host may answer nothing at all, in seconds. Then the next address is tried, or the
+/// name looked up again: a container that was replaced has another address.
 const DEAD_PATH: u16 = 4;
 
-/// Why a wait, or what it was for, has ended early.
+/// Why a message is not delivered.
 #[derive(Debug)]
-pub enum Interrupt {
-    /// A signal asks for the end.
-    Signal,
-    /// Worth another attempt.
-    Setback(String),
+pub enum Error {
+    /// A stop signal has come.
+    Stopped,
+    /// Another attempt may help.
+    Retryable(String),
     /// Another attempt would not help, or there is no time for one.
-    Failure(String),
+    Fatal(String),
 }
 
-use Interrupt::{Failure, Setback, Signal};
+use Error::{Fatal, Retryable, Stopped};
 
 /// The client's connections to the server, one at a time.
 pub struct Delivery<'a> {
     config: &'a ClientConfig,
-    shutdown: Shutdown,
-    resolver: Option<Resolver>,
+    stop: StopSignal,
     pub log: Log,
 }
 
 impl<'a> Delivery<'a> {
-    pub fn new(config: &'a ClientConfig, shutdown: Shutdown, log: Log) -> Self {
-        Self { config, shutdown, resolver: None, log }
+    pub fn new(config: &'a ClientConfig, stop: StopSignal, log: Log) -> Self {
+        Self { config, stop, log }
     }
 
     /// Sends `message` and gets its echo, within the time that one message may take.
-    pub fn deliver(&mut self, message: &[u8]) -> Result<(), Interrupt> {
+    pub fn deliver(&mut self, message: &[u8]) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.server_timeout;
         let mut backoff = Backoff::new();
-        // Counted from the first retry, the second attempt.
-        for attempt in 2u64.. {
+        let mut attempt = 1;
+        loop {
             let error = match self.attempt(message, deadline) {
-                Err(Setback(error)) => error,
-                end => return end,
+                Err(Retryable(error)) => error,
+                result => return result,
             };
             self.sleep_until((Instant::now() + backoff.pause()).min(deadline))?;
             if Instant::now() >= deadline {
                 let limit = GoDuration::from(self.config.server_timeout);
-                return Err(Failure(format!("given up after {limit}: {error}")));
+                return Err(Fatal(format!("given up after {limit}: {error}")));
             }
+            attempt += 1;
             let id = Escaped(self.config.id.as_bytes());
             self.log.warning(format_args!(
                 "action: connect | result: in_progress | client_id: {id} | attempt: {attempt} | error: {error}"
             ));
         }
-        unreachable!("a message's time ends before the attempts can be counted")
     }
 
     /// Waits until `moment`.
-    pub fn sleep_until(&mut self, moment: Instant) -> Result<(), Interrupt> {
-        while self.wait(None, moment)? {}
-        Ok(())
+    pub fn sleep_until(&mut self, moment: Instant) -> Result<(), Error> {
+        self.wait(None, moment).map(drop)
     }
 
     /// One look-up, and one connection to each of the addresses until one of them answers.
-    fn attempt(&mut self, message: &[u8], deadline: Instant) -> Result<(), Interrupt> {
-        let mut last = Setback("no address".to_owned());
+    fn attempt(&mut self, message: &[u8], deadline: Instant) -> Result<(), Error> {
+        let mut last = Retryable("no address".to_owned());
         for address in self.resolve(deadline)? {
-            match self.exchange(address, message, deadline) {
-                Err(error @ Setback(_)) => last = error,
-                end => return end,
+            match self.connect(address, message, deadline) {
+                Err(error @ Retryable(_)) => last = error,
+                result => return result,
             }
             // The others would only fail for want of time, and hide which one took it.
             if Instant::now() >= deadline {
@@ -97,121 +90,103 @@ impl<'a> Delivery<'a> {
         Err(last)
     }
 
-    fn resolve(&mut self, deadline: Instant) -> Result<Vec<SocketAddr>, Interrupt> {
+    fn resolve(&mut self, deadline: Instant) -> Result<Vec<SocketAddr>, Error> {
         let address = &self.config.server_address;
         if let Ok(ip) = address.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, address.port)]);
         }
         let host = Escaped(address.host.as_bytes());
-        let setback = |error: io::Error| Setback(format!("{host}: {error}"));
-        let mut resolver = match self.resolver.take() {
-            Some(resolver) => resolver,
-            None => Resolver::start(address.host.clone(), address.port).map_err(setback)?,
-        };
-        let asked = resolver.ask().map_err(setback);
-        let answer = asked.and_then(|()| self.answer(&mut resolver, deadline));
-        self.resolver = Some(resolver);
-        answer?.map_err(setback)
+        let retryable = |error: io::Error| Retryable(format!("{host}: {error}"));
+        let lookup = Lookup::start(address.host.clone(), address.port).map_err(retryable)?;
+        let ready = self.wait(Some((lookup.as_fd(), Interest::Readable)), deadline);
+        let answer: Result<Option<Answer>, Error> = ready.map(|is| is.then(|| lookup.answer()));
+        self.log_close("resolver", matches!(answer, Err(Stopped)));
+        let late = || Retryable(format!("{host}: no answer from the resolver"));
+        answer?.ok_or_else(late)?.map_err(retryable)
     }
 
-    fn answer(&mut self, resolver: &mut Resolver, deadline: Instant) -> Result<Answer, Interrupt> {
-        loop {
-            if let Some(answer) = resolver.answer() {
-                return Ok(answer);
-            }
-            if !self.wait(Some((resolver.as_fd(), Interest::Readable)), deadline)? {
-                let host = Escaped(self.config.server_address.host.as_bytes());
-                return Err(Setback(format!("{host}: no answer from the resolver")));
-            }
-        }
-    }
-
-    fn exchange(
+    fn connect(
         &mut self,
         address: SocketAddr,
         message: &[u8],
         deadline: Instant,
-    ) -> Result<(), Interrupt> {
-        let setback = |error: io::Error| Setback(format!("{address}: {error}"));
-        let mut stream = socket::connect(address).map_err(setback)?;
-        let result = self.converse(&mut stream, address, message, deadline);
+    ) -> Result<(), Error> {
+        let retryable = |error: io::Error| Retryable(format!("{address}: {error}"));
+        let mut stream = stream::connect(address).map_err(retryable)?;
+        let result = match stream::detect_dead_path(&stream, DEAD_PATH) {
+            Ok(()) => self.exchange(&mut stream, address, message, deadline),
+            Err(error) => Err(retryable(error)),
+        };
         drop(stream);
-        let level = if matches!(result, Err(Signal)) { Level::Info } else { Level::Debug };
-        log_close(&mut self.log, level, "connection", &Escaped(self.config.id.as_bytes()));
+        self.log_close("connection", matches!(result, Err(Stopped)));
         result
     }
 
-    fn converse(
+    fn exchange(
         &mut self,
         stream: &mut TcpStream,
         address: SocketAddr,
         message: &[u8],
         deadline: Instant,
-    ) -> Result<(), Interrupt> {
-        let setback = |reason: &dyn Display| Setback(format!("{address}: {reason}"));
+    ) -> Result<(), Error> {
+        let retryable = |reason: &dyn Display| Retryable(format!("{address}: {reason}"));
         let mut exchange = Exchange::new(message);
-        let connect_deadline = deadline.min(Instant::now() + CONNECT);
-        let mut patience = Some(Instant::now() + PATIENCE);
         loop {
-            let (interest, deadline, missing) = match exchange.advance(stream) {
-                Ok(Step::Done) => return Ok(()),
-                Ok(Step::AwaitReadable) => (Interest::Readable, deadline, "no echo"),
-                Ok(Step::AwaitWritable) if exchange.is_connecting() => {
-                    (Interest::Writable, connect_deadline, "no answer to the connection request")
+            let interest = match exchange.advance(stream) {
+                Ok(Progress::Done) => return Ok(()),
+                Ok(Progress::AwaitReadable) => Interest::Readable,
+                Ok(Progress::AwaitWritable) => Interest::Writable,
+                Err(error @ exchange::Error::Differs(_)) => {
+                    return Err(Fatal(format!("{address}: {error}")));
                 }
-                Ok(Step::AwaitWritable) => (Interest::Writable, deadline, "message not taken"),
-                Err(error @ exchange::Failure::Differs(_)) => {
-                    return Err(Failure(format!("{address}: {error}")));
-                }
-                Err(error) => return Err(setback(&error)),
+                Err(error) => return Err(retryable(&error)),
             };
-            let moment = patience.unwrap_or(deadline).min(deadline);
-            if self.wait(Some((stream.as_fd(), interest)), moment)? {
-                continue;
+            if !self.wait(Some((stream.as_fd(), interest)), deadline)? {
+                return Err(retryable(&exchange));
             }
-            if Instant::now() >= deadline {
-                return Err(setback(&missing));
-            }
-            patience = None;
-            socket::detect_dead_path(stream, DEAD_PATH).map_err(|error| setback(&error))?;
         }
     }
 
-    /// Writes out the log, then waits until `slot` is ready, at most until `deadline`: false when that has come.
-    /// True means to look again, be it ready or not.
-    fn wait(&mut self, slot: Slot<'_>, deadline: Instant) -> Result<bool, Interrupt> {
+    /// Writes the log out, then waits until the file descriptor is ready: false when `deadline` comes
+    /// first. The stop signal is part of the same wait.
+    fn wait(
+        &mut self,
+        descriptor: Option<(BorrowedFd<'_>, Interest)>,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
         self.log.flush();
-        let timeout = deadline.saturating_duration_since(Instant::now());
-        let end = Some((self.shutdown.as_fd(), Interest::Readable));
-        let waited = poll::wait([end, slot], timeout);
-        let [end, ready] = waited.map_err(|error| Failure(format!("poll: {error}")))?;
-        if end {
-            self.announce_end();
-            return Err(Signal);
+        loop {
+            let timeout = deadline.saturating_duration_since(Instant::now());
+            let stop = Some((self.stop.as_fd(), Interest::Readable));
+            let [_, is_ready] = poll::wait([stop, descriptor], timeout)
+                .map_err(|error| Fatal(format!("poll: {error}")))?;
+            if let Some(signal) = signal::received() {
+                self.log.info(format_args!(
+                    "action: shutdown | result: in_progress | signal: {signal}"
+                ));
+                return Err(Stopped);
+            }
+            if is_ready || timeout.is_zero() {
+                return Ok(is_ready);
+            }
         }
-        Ok(ready || Instant::now() < deadline)
     }
 
-    /// Closes what is still open, logs each closing at `level`, and gives the log back.
-    pub fn close(self, level: Level) -> Log {
-        let Self { config, shutdown, resolver, mut log } = self;
-        let id = Escaped(config.id.as_bytes());
-        if resolver.map(drop).is_some() {
-            log_close(&mut log, level, "resolver", &id);
-        }
-        drop(shutdown);
-        log_close(&mut log, level, "eventfd", &id);
-        log
+    /// Closes what is still open, and gives the log back.
+    pub fn close(mut self, is_stopped: bool) -> Log {
+        drop(self.stop);
+        log_close(&mut self.log, self.config, "eventfd", is_stopped);
+        self.log
     }
 
-    fn announce_end(&mut self) {
-        if let Some(signal) = self.shutdown.signal() {
-            self.log
-                .info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
-        }
+    fn log_close(&mut self, resource: &str, is_stopped: bool) {
+        log_close(&mut self.log, self.config, resource, is_stopped);
     }
 }
 
-fn log_close(log: &mut Log, level: Level, resource: &str, id: &Escaped<'_>) {
+/// What the shutdown closes is told at INFO, what ordinary work closes at DEBUG.
+fn log_close(log: &mut Log, config: &ClientConfig, resource: &str, is_stopped: bool) {
+    let level = if is_stopped { Level::Info } else { Level::Debug };
+    let id = Escaped(config.id.as_bytes());
     log.write(level, format_args!("action: close_{resource} | result: success | client_id: {id}"));
 }

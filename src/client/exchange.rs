@@ -7,7 +7,7 @@ use crate::log::Escaped;
 
 /// What the exchange waits for next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Progress {
     AwaitReadable,
     AwaitWritable,
     /// The echo is complete, and the same byte for byte.
@@ -16,7 +16,7 @@ pub enum Step {
 
 /// Why there is no echo.
 #[derive(Debug)]
-pub enum Failure {
+pub enum Error {
     Io(io::Error),
     /// The answer ended after so many bytes of so many, all of them right so far.
     CutShort(usize, usize),
@@ -24,7 +24,7 @@ pub enum Failure {
     Differs(Vec<u8>),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
@@ -51,56 +51,62 @@ impl<'a> Exchange<'a> {
         Self { message, sent: 0, received: 0 }
     }
 
-    /// Not a byte has left yet: on a new connection, the peer has not answered.
-    pub fn is_connecting(&self) -> bool {
-        self.sent == 0
-    }
-
     /// Goes on until it has to wait. Every byte of the answer is compared as it comes; what comes
     /// with the echo and does not belong to it is a difference too.
-    pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> Result<Step, Failure> {
+    pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> Result<Progress, Error> {
         if self.sent < self.message.len() { self.send(stream) } else { self.receive(stream) }
     }
 
     /// Does not read yet: the echo cannot be there at once.
-    fn send(&mut self, stream: &mut impl Write) -> Result<Step, Failure> {
+    fn send(&mut self, stream: &mut impl Write) -> Result<Progress, Error> {
         while self.sent < self.message.len() {
             match stream.write(&self.message[self.sent..]) {
-                Ok(0) => return Err(Failure::Io(ErrorKind::WriteZero.into())),
+                Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Step::AwaitWritable);
+                    return Ok(Progress::AwaitWritable);
                 }
-                Err(error) => return Err(Failure::Io(error)),
+                Err(error) => return Err(Error::Io(error)),
             }
         }
-        Ok(Step::AwaitReadable)
+        Ok(Progress::AwaitReadable)
     }
 
-    fn receive(&mut self, stream: &mut impl Read) -> Result<Step, Failure> {
+    fn receive(&mut self, stream: &mut impl Read) -> Result<Progress, Error> {
         let mut buffer = [0; 512];
         while self.received < self.message.len() {
             match stream.read(&mut buffer) {
-                Ok(0) => return Err(Failure::CutShort(self.received, self.message.len())),
+                Ok(0) => return Err(Error::CutShort(self.received, self.message.len())),
                 Ok(count) => self.compare(&buffer[..count])?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Step::AwaitReadable);
+                    return Ok(Progress::AwaitReadable);
                 }
-                Err(error) => return Err(Failure::Io(error)),
+                Err(error) => return Err(Error::Io(error)),
             }
         }
-        Ok(Step::Done)
+        Ok(Progress::Done)
     }
 
-    fn compare(&mut self, answer: &[u8]) -> Result<(), Failure> {
+    fn compare(&mut self, answer: &[u8]) -> Result<(), Error> {
         let expected = &self.message[self.received..];
         let same = answer.iter().zip(expected).take_while(|(a, b)| a == b).count();
         if same < answer.len() {
-            return Err(Failure::Differs(answer[same..].to_vec()));
+            return Err(Error::Differs(answer[same..].to_vec()));
         }
         self.received += same;
         Ok(())
+    }
+}
+
+/// How far it has come, for the log of one that ran out of time.
+impl fmt::Display for Exchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.sent, self.message.len()) {
+            (0, _) => f.write_str("no answer to the connection request"),
+            (sent, length) if sent < length => write!(f, "{sent} of {length} bytes taken"),
+            (_, length) => write!(f, "{} of {length} bytes of the echo received", self.received),
+        }
     }
 }

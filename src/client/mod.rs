@@ -3,4 +3,4 @@
 mod backoff;
 pub mod delivery;
 pub mod exchange;
-mod resolver;
+mod lookup;

@@ -14,10 +14,20 @@ const LOGGING_LEVEL: Key = Key::same("LOGGING_LEVEL");
 const BIND: Key = Key::same("SERVER_BIND");
 const WORKERS: Key = Key::same("SERVER_WORKERS");
 const MESSAGE_LIMIT: Key = Key::same("SERVER_MESSAGE_LIMIT");
+const MAX_CONNECTIONS: Key = Key::same("SERVER_MAX_CONNECTIONS");
 const TIMEOUT: Key = Key::same("SERVER_TIMEOUT");
 const DRAIN_TIMEOUT: Key = Key::same("SERVER_DRAIN_TIMEOUT");
-const ALL: [Key; 8] =
-    [PORT, LISTEN_BACKLOG, LOGGING_LEVEL, BIND, WORKERS, MESSAGE_LIMIT, TIMEOUT, DRAIN_TIMEOUT];
+const ALL: [Key; 9] = [
+    MAX_CONNECTIONS,
+    PORT,
+    LISTEN_BACKLOG,
+    LOGGING_LEVEL,
+    BIND,
+    WORKERS,
+    MESSAGE_LIMIT,
+    TIMEOUT,
+    DRAIN_TIMEOUT,
+];
 
 const MAX_WORKERS: u32 = 256;
 const MAX_MESSAGE_LIMIT: u32 = 1 << 30;
@@ -34,6 +44,8 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Bytes in one message, its newline included.
     pub message_limit: usize,
+    /// Open connections, at the most.
+    pub max_connections: usize,
     /// From accept to the echo sent.
     pub timeout: Duration,
     /// What a half-received message may still take once the end has begun.
@@ -54,6 +66,7 @@ impl ServerConfig {
             bind: settings.get(BIND, address)?.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
             workers: optional(WORKERS, 1, MAX_WORKERS)?.unwrap_or_else(processors) as usize,
             message_limit: optional(MESSAGE_LIMIT, 1, MAX_MESSAGE_LIMIT)?.unwrap_or(65536) as usize,
+            max_connections: optional(MAX_CONNECTIONS, 1, 1 << 20)?.unwrap_or(16384) as usize,
             timeout: settings
                 .get(TIMEOUT, |text| duration(text, false))?
                 .unwrap_or(Duration::from_secs(60)),

@@ -1,117 +1,152 @@
-//! New connections, and what to do when there is no descriptor for one.
+//! New connections, up to a limit that all workers share.
 
 use std::io;
-use std::net::{IpAddr, TcpStream};
-use std::os::fd::AsFd;
-use std::time::Duration;
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
-use super::connection::Connection;
-use super::event_loop::{LISTENER, Peer, Worker};
-use super::table::Class;
-use crate::sys::epoll::Interest;
-use crate::sys::poll;
-use crate::sys::socket;
+use crate::log::Log;
+use crate::sys::epoll::Epoll;
 
-/// Connections accepted in one turn, before those that are open get theirs.
-const ACCEPTS: usize = 64;
-/// When to try again to accept after descriptors or memory ran out, at the latest.
+/// What epoll calls the listener.
+pub const TOKEN: u64 = u64::MAX;
+
+/// How long a worker leaves the listener alone after it could not accept. It stays readable: a
+/// level-triggered loop that went on asking for it would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What accepting has left of the queue.
-pub(super) enum Queue {
-    Empty,
-    /// A turn's share has been taken, and there may be more.
-    Longer,
-    /// Somebody waits, and there is no descriptor, or no memory, for another connection.
-    Exhausted,
+/// What the workers have in common.
+pub struct Shared {
+    /// Open connections, at the most.
+    limit: usize,
+    open: AtomicUsize,
+    /// Accepting has stopped, and the log has its warning. It is the same episode until half of the
+    /// places are free.
+    has_warned: AtomicBool,
 }
 
-impl Worker<'_> {
-    /// Accepts what is in the queue, but no more than its share of a turn.
-    pub(super) fn accept(&mut self) -> Queue {
-        for _ in 0..ACCEPTS {
-            match self.listener.as_deref().map(socket::accept) {
-                None => return Queue::Empty,
-                Some(Ok((stream, ip))) => self.admit(stream, ip),
-                Some(Err(error)) if is_exhaustion(&error) && self.somebody_waits() => {
-                    if !self.echoed.is_empty() {
-                        // Some of them may have ended long since.
-                        self.revisit(Duration::ZERO);
-                        continue;
-                    }
-                    self.pause(&error);
-                    return Queue::Exhausted;
-                }
-                Some(Err(error))
-                    if error.kind() == io::ErrorKind::WouldBlock || is_exhaustion(&error) =>
-                {
-                    self.shared.shortage.ends();
-                    return Queue::Empty;
-                }
-                // That one connection is lost already: accept(2) passes on its network errors.
-                Some(Err(error)) => self.log.error(format_args!(
-                    "action: accept_connections | result: fail | error: {error}"
-                )),
+impl Shared {
+    pub fn new(limit: usize) -> Self {
+        Self { limit, open: AtomicUsize::new(0), has_warned: AtomicBool::new(false) }
+    }
+}
+
+/// One worker's side of the listener.
+pub struct Acceptor<'a> {
+    /// None once this worker is done with it. It is closed when all are.
+    listener: Option<Arc<TcpListener>>,
+    shared: &'a Shared,
+    /// While accepting pauses, when it is tried again.
+    resume_at: Option<Instant>,
+}
+
+impl<'a> Acceptor<'a> {
+    pub fn new(listener: Arc<TcpListener>, shared: &'a Shared, epoll: &Epoll) -> io::Result<Self> {
+        epoll.add_shared(&*listener, TOKEN)?;
+        Ok(Self { listener: Some(listener), shared, resume_at: None })
+    }
+
+    /// The listener, until it is closed.
+    pub fn listener(&self) -> Option<&TcpListener> {
+        self.listener.as_deref()
+    }
+
+    /// Whether there is no place for another connection.
+    pub fn is_full(&self) -> bool {
+        self.shared.open.load(Relaxed) >= self.shared.limit
+    }
+
+    /// Accepts the next connection of the queue. If there is no place for it none, unless it is the
+    /// `is_last_call`: then the queue is to be emptied, as far as file descriptors suffice.
+    pub fn accept(
+        &mut self,
+        is_last_call: bool,
+        epoll: &Epoll,
+        now: Instant,
+        log: &mut Log,
+    ) -> Option<(TcpStream, IpAddr)> {
+        let listener = self.listener.as_deref()?;
+        // The place is taken first: another worker may want the last one too.
+        let limit = self.shared.limit;
+        let has_place = self.shared.open.fetch_add(1, Relaxed) < limit;
+        let result = match has_place || is_last_call {
+            true => accept(listener),
+            false => Err(io::Error::other(format!("{limit} connections are open, the limit"))),
+        };
+        match result {
+            Ok(accepted) => return Some(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if !has_place || is_exhaustion(&error) => {
+                self.pause(epoll, now, log, &error)
             }
+            // accept(2) returns the network errors of a connection that is lost already.
+            Err(error) => log
+                .error(format_args!("action: accept_connections | result: fail | error: {error}")),
         }
-        Queue::Longer
+        self.shared.open.fetch_sub(1, Relaxed);
+        None
     }
 
-    /// Whether it is a shortage to anybody. accept(2) reserves a descriptor before it looks at the queue: it
-    /// fails for want of one on an empty queue too, or while another worker's call holds the last one.
-    fn somebody_waits(&self) -> bool {
-        let slot =
-            self.listener.as_deref().map(|listener| (listener.as_fd(), poll::Interest::Readable));
-        poll::wait([slot, None], Duration::ZERO).map_or(true, |[waits, _]| waits)
-    }
-
-    fn admit(&mut self, stream: TcpStream, ip: IpAddr) {
-        self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
-        let peer = Peer { stream, ip, connection: Connection::new(), interest: None };
-        let deadline = self.now + self.shared.config.timeout;
-        match self.peers.insert(peer, Class::Serving, deadline) {
-            Ok(index) => self.advance(index),
-            Err(error) => self.log.error(format_args!(
-                "action: receive_message | result: fail | ip: {ip} | error: {error}"
-            )),
-        }
-        self.log.info(format_args!("action: accept_connections | result: in_progress"));
-    }
-
-    /// Leaves the listener alone for a while: it stays readable, and a level-triggered loop that
-    /// goes on asking for it would spin.
-    fn pause(&mut self, error: &io::Error) {
-        if self.shared.shortage.goes_on(self.now) {
-            self.log.warning(format_args!(
-                "action: accept_connections | result: fail | error: {error}, waiting until it can resume"
+    fn pause(&mut self, epoll: &Epoll, now: Instant, log: &mut Log, error: &io::Error) {
+        if !self.shared.has_warned.swap(true, Relaxed) {
+            log.warning(format_args!(
+                "action: accept_connections | result: fail | error: {error}: waiting until it can resume"
             ));
         }
-        if self.resume.is_none() {
-            self.resume = Some(self.now + PAUSE);
-            if let Some(listener) = self.listener.as_deref() {
-                // It can only fail for want of what it gives back.
-                let _ = self.epoll.delete(listener);
-            }
+        let is_registered = self.resume_at.replace(now + PAUSE).is_none();
+        if let (true, Some(listener)) = (is_registered, self.listener.as_deref()) {
+            // Deleting what is registered fails for no reason that epoll_ctl(2) knows.
+            let _ = epoll.delete(listener);
         }
     }
 
-    pub(super) fn resume(&mut self) {
-        if self.resume.is_none_or(|at| at > self.now) {
-            return;
+    /// A connection is closed: there is room for another one.
+    pub fn release(&mut self, now: Instant) {
+        let open = self.shared.open.fetch_sub(1, Relaxed) - 1;
+        // Loaded first: a store would take the cache line from the other workers.
+        if open <= self.shared.limit / 2 && self.shared.has_warned.load(Relaxed) {
+            self.shared.has_warned.store(false, Relaxed);
         }
-        self.resume = None;
-        if let Some(listener) = self.listener.as_deref() {
-            if let Err(error) = self.epoll.add(listener, LISTENER, Interest::Exclusive) {
-                self.pause(&error);
-            }
+        if self.resume_at.is_some() {
+            self.resume_at = Some(now);
         }
+    }
+
+    /// When [`Acceptor::resume`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.resume_at
+    }
+
+    /// Ends a pause, once its time has come.
+    pub fn resume(&mut self, epoll: &Epoll, now: Instant) {
+        let Some(listener) = self.listener.as_deref() else { return };
+        if self.resume_at.is_some_and(|at| at <= now) {
+            let result = epoll.add_shared(listener, TOKEN);
+            self.resume_at = result.err().map(|_| now + PAUSE);
+        }
+    }
+
+    /// Lets go of the listener. The last worker to do so closes it, and returns true.
+    pub fn close(&mut self, epoll: &Epoll) -> bool {
+        let Some(listener) = self.listener.take() else { return false };
+        if self.resume_at.take().is_none() {
+            // While others keep it open, this loop must not be woken for it.
+            let _ = epoll.delete(&*listener);
+        }
+        Arc::into_inner(listener).is_some()
     }
 }
 
-/// Out of descriptors or of memory for a socket: accept(2).
+/// A stream that does not block. An IPv4 peer of an IPv6 listener is shown as the IPv4 address it is.
+fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, address) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, address.ip().to_canonical()))
+}
+
+/// Out of file descriptors or of memory for a socket: accept(2).
 fn is_exhaustion(error: &io::Error) -> bool {
-    let code = error.raw_os_error();
-    code.is_some_and(|code| {
-        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code)
-    })
+    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

@@ -5,22 +5,22 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
-/// What the connection waits for next.
+/// What a connection needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Next {
     /// Nothing to do until the stream is readable.
     AwaitReadable,
     /// Nothing to do until the stream is writable.
     AwaitWritable,
-    /// The kernel has the whole echo. Half-close, then go on: from here the connection lingers.
-    Echoed,
-    /// The peer has ended its side too: close.
-    Ended,
+    /// The kernel has the whole echo. From here the connection lingers.
+    HalfClose,
+    /// The peer has ended its side too.
+    Close,
 }
 
 /// Why a message could not be received or sent back.
 #[derive(Debug)]
-pub enum Failure {
+pub enum Error {
     /// The peer ended its side before it had sent a byte.
     Empty,
     /// The message is longer than the limit, which it holds, in bytes. The peer may still be sending:
@@ -29,7 +29,7 @@ pub enum Failure {
     Io(io::Error),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the peer closed before it sent a byte"),
@@ -71,64 +71,64 @@ impl Connection {
         scratch: &mut [u8],
         limit: usize,
         received: impl FnOnce(&[u8]),
-    ) -> Result<Step, Failure> {
+    ) -> Result<Next, Error> {
         match self {
             Self::Receiving(buffer) => {
                 let count = match stream.read(scratch) {
                     Ok(count) => count,
-                    Err(error) if must_wait(&error) => return Ok(Step::AwaitReadable),
-                    Err(error) => return Err(Failure::Io(error)),
+                    Err(error) if must_wait(&error) => return Ok(Next::AwaitReadable),
+                    Err(error) => return Err(Error::Io(error)),
                 };
                 let chunk = &scratch[..count];
                 let newline = chunk.iter().position(|&byte| byte == b'\n');
                 let part = &chunk[..newline.map_or(count, |at| at + 1)];
                 if buffer.len() + part.len() > limit {
                     *self = Self::Lingering;
-                    return Err(Failure::TooLong(limit));
+                    return Err(Error::TooLong(limit));
                 }
                 if newline.is_some() && buffer.is_empty() {
                     received(part);
-                    let sent = send(stream, part).map_err(Failure::Io)?;
+                    let sent = send(stream, part).map_err(Error::Io)?;
                     append(buffer, &part[sent..])?;
                     let rest = std::mem::take(buffer);
                     return Ok(self.keep(rest, 0));
                 }
                 append(buffer, part)?;
                 if newline.is_none() && count > 0 {
-                    return Ok(Step::AwaitReadable);
+                    return Ok(Next::AwaitReadable);
                 }
                 if buffer.is_empty() {
-                    return Err(Failure::Empty);
+                    return Err(Error::Empty);
                 }
                 let message = std::mem::take(buffer);
                 received(&message);
-                let sent = send(stream, &message).map_err(Failure::Io)?;
+                let sent = send(stream, &message).map_err(Error::Io)?;
                 Ok(self.keep(message, sent))
             }
             Self::Sending { message, sent } => {
-                *sent += send(stream, &message[*sent..]).map_err(Failure::Io)?;
+                *sent += send(stream, &message[*sent..]).map_err(Error::Io)?;
                 if *sent < message.len() {
-                    return Ok(Step::AwaitWritable);
+                    return Ok(Next::AwaitWritable);
                 }
                 *self = Self::Lingering;
-                Ok(Step::Echoed)
+                Ok(Next::HalfClose)
             }
             Self::Lingering => match stream.read(scratch) {
-                Ok(0) => Ok(Step::Ended),
-                Err(error) if !must_wait(&error) => Ok(Step::Ended),
-                _ => Ok(Step::AwaitReadable),
+                Ok(0) => Ok(Next::Close),
+                Err(error) if !must_wait(&error) => Ok(Next::Close),
+                _ => Ok(Next::AwaitReadable),
             },
         }
     }
 
     /// What to do once the first `sent` bytes of `message` are sent.
-    fn keep(&mut self, message: Vec<u8>, sent: usize) -> Step {
+    fn keep(&mut self, message: Vec<u8>, sent: usize) -> Next {
         if sent == message.len() {
             *self = Self::Lingering;
-            return Step::Echoed;
+            return Next::HalfClose;
         }
         *self = Self::Sending { message, sent };
-        Step::AwaitWritable
+        Next::AwaitWritable
     }
 }
 
@@ -153,8 +153,8 @@ impl Default for Connection {
 }
 
 /// Too little memory for one message must not be the end of everybody else's.
-fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Failure> {
-    buffer.try_reserve(bytes.len()).map_err(|_| Failure::Io(ErrorKind::OutOfMemory.into()))?;
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
+    buffer.try_reserve(bytes.len()).map_err(|_| Error::Io(ErrorKind::OutOfMemory.into()))?;
     buffer.extend_from_slice(bytes);
     Ok(())
 }

@@ -1,113 +1,99 @@
-//! One event loop of the server: its own epoll instance, its own connections, a listener that it
-//! shares with the other workers.
+//! One worker: an event loop with an epoll instance and connections of its own.
 
-use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, Shutdown as Half, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Shared;
-use super::connection::{Connection, Failure, Step};
-use super::drain::Drain;
-use super::table::{Class, Table};
+use super::accept::{self, Acceptor};
+use super::connection::{Connection, Error, Next};
+use super::deadlines::{Class, Deadlines};
+use super::shutdown::{self, Phase, Shutdown};
+use crate::config::ServerConfig;
 use crate::config::duration::GoDuration;
 use crate::log::{Escaped, Level, Log};
-use crate::sys::epoll::{Epoll, Events, Interest};
-use crate::sys::socket::Corked;
+use crate::sys::epoll::{Epoll, Events};
+use crate::sys::poll::Interest;
+use crate::sys::signal::StopSignal;
+use crate::sys::stream::Corked;
 
-pub(super) const LISTENER: u64 = u64::MAX;
-const SHUTDOWN: u64 = u64::MAX - 1;
-
-/// Events of one turn.
+/// Events of one loop iteration.
 const EVENTS: usize = 256;
+/// Connections accepted in one loop iteration, before those that are open have their turn.
+const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
+/// From an echo to the first look whether the peer has closed. Most have by then, and need neither a
+/// place in epoll nor a wake-up for it.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long a peer may leave its side open once it has its echo.
 const LINGER: Duration = Duration::from_secs(2);
-/// How old an echo is when a loop that is awake looks whether its peer has ended. By then most have, and so
-/// they never had to be in epoll.
-const PATIENCE: Duration = Duration::from_millis(10);
-/// The same for a loop that would have to be woken for it: so far ahead that the processor's clock, which
-/// ticks anyway, need not be set for it. In a virtual machine that would cost more than all it saves.
-pub(super) const IDLE_PATIENCE: Duration = Duration::from_millis(100);
 
-/// A connection, and what epoll has been told of it.
-pub(super) struct Peer {
-    pub(super) stream: TcpStream,
-    pub(super) ip: IpAddr,
-    pub(super) connection: Connection,
-    pub(super) interest: Option<Interest>,
+struct Peer {
+    stream: TcpStream,
+    ip: IpAddr,
+    connection: Connection,
+    /// Whether epoll knows it.
+    is_registered: bool,
 }
 
-pub(super) struct Worker<'a> {
-    pub(super) shared: &'a Shared<'a>,
-    pub(super) epoll: Epoll,
-    /// None once it is closed: the worker is draining.
-    pub(super) listener: Option<Arc<TcpListener>>,
-    pub(super) peers: Table<Peer>,
-    /// Half-closed since when, and not in epoll: those whose peer's end is looked for later.
-    pub(super) echoed: VecDeque<(Instant, usize)>,
-    pub(super) scratch: Vec<u8>,
-    pub(super) log: Log,
-    /// The time of this turn.
-    pub(super) now: Instant,
-    /// While accepting pauses, when it resumes.
-    pub(super) resume: Option<Instant>,
-    pub(super) drain: Option<Drain>,
+pub struct EventLoop<'a> {
+    config: &'a ServerConfig,
+    shutdown: &'a Shutdown,
+    epoll: Epoll,
+    acceptor: Acceptor<'a>,
+    peers: Deadlines<Peer>,
+    scratch: Vec<u8>,
+    log: Log,
+    /// The time of this loop iteration.
+    now: Instant,
 }
 
-impl<'a> Worker<'a> {
-    pub(super) fn new(
-        shared: &'a Shared<'a>,
+impl<'a> EventLoop<'a> {
+    pub fn new(
+        config: &'a ServerConfig,
         listener: Arc<TcpListener>,
-        log: Log,
+        accepting: &'a accept::Shared,
+        stop: &StopSignal,
+        shutdown: &'a Shutdown,
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        epoll.add(shared.shutdown, SHUTDOWN, Interest::Readable)?;
-        epoll.add(&*listener, LISTENER, Interest::Exclusive)?;
+        epoll.await_once(stop, shutdown::TOKEN, Interest::Readable, &mut false)?;
         Ok(Self {
-            shared,
+            config,
+            shutdown,
+            acceptor: Acceptor::new(listener, accepting, &epoll)?,
             epoll,
-            listener: Some(listener),
-            peers: Table::new(),
-            echoed: VecDeque::new(),
+            peers: Deadlines::new(),
             scratch: vec![0; SCRATCH],
-            log,
+            log: Log::new(config.logging_level.level),
             now: Instant::now(),
-            resume: None,
-            drain: None,
         })
     }
 
-    /// Serves until the end is asked for and everything is closed.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    /// Serves until the stop signal has come and everything is closed.
+    pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        while self.listener.is_some() || !self.peers.is_empty() {
-            // From now on, not from this turn's time: a full pipe may have held up the log.
-            let timeout = self.deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            self.epoll.wait(&mut events, timeout)?;
+        while self.acceptor.listener().is_some() || self.peers.len() > 0 {
+            self.epoll.wait(&mut events, self.timeout())?;
             self.now = Instant::now();
-            // Not its event: the signal may have come since the wait.
-            if self.drain.is_none() && self.shared.shutdown.signal().is_some() {
-                self.begin_drain()?;
-            }
             for token in events.tokens() {
                 match token {
-                    SHUTDOWN => {}
-                    LISTENER => _ = self.accept(),
+                    // It has only woken the loop, which asks for it below.
+                    shutdown::TOKEN => {}
+                    accept::TOKEN => self.accept_some(),
+                    // An event of a connection that this iteration has closed may meet another one at
+                    // its index. That is harmless: a read that has nothing to read changes nothing.
                     index => self.advance(index as usize),
                 }
             }
-            self.revisit(PATIENCE);
-            self.resume();
             self.expire();
-            self.sweep();
-            match self.drain {
-                None => self.log.flush_in_time(self.now),
-                // A second signal may end it all at any moment.
-                Some(_) => self.log.flush(),
+            self.acceptor.resume(&self.epoll, self.now);
+            if self.shutdown.has_begun(self.acceptor.listener(), &mut self.log) {
+                self.drain();
             }
+            self.log.flush();
         }
         drop(self.epoll);
         self.log.info(format_args!("action: close_epoll | result: success"));
@@ -115,132 +101,164 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// When the loop has something to do even if nothing happens.
-    fn deadline(&self) -> Option<Instant> {
-        let due = |class| self.peers.first(class).map(|(_, at)| at);
-        let echoed = self.echoed.front().map(|&(since, _)| since + IDLE_PATIENCE);
-        let sweep = self.drain.as_ref().map(|drain| drain.next);
-        [due(Class::Serving), due(Class::Lingering), echoed, self.resume, sweep, self.log.due()]
-            .into_iter()
-            .flatten()
-            .min()
+    /// Until there is something to do even if nothing happens.
+    fn timeout(&self) -> Option<Duration> {
+        let [acceptor, shutdown] =
+            [self.acceptor.next_deadline(), self.shutdown.next_deadline(self.now)];
+        let next = [self.peers.next(), acceptor, shutdown].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    fn accept_some(&mut self) {
+        for _ in 0..ACCEPTS {
+            if !self.accept_one(false) {
+                break;
+            }
+        }
+    }
+
+    fn accept_one(&mut self, is_last_call: bool) -> bool {
+        if self.acceptor.is_full() {
+            self.look(self.now + LOOK);
+        }
+        let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
+        let Some((stream, ip)) = accepted else { return false };
+        self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
+        let peer = Peer { stream, ip, connection: Connection::new(), is_registered: false };
+        match self.peers.insert(peer, Class::Serving, self.now + self.config.timeout) {
+            Ok(index) => self.advance(index),
+            Err(error) => {
+                self.acceptor.release(self.now);
+                log_failure(&mut self.log, ip, &error);
+            }
+        }
+        self.log.info(format_args!("action: accept_connections | result: in_progress"));
+        true
     }
 
     /// Lets a connection go on as far as it can without waiting.
-    pub(super) fn advance(&mut self, index: usize) {
-        // None at an index that is free: a sweep tries them all.
+    fn advance(&mut self, index: usize) {
         let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else { return };
-        let (log, limit) = (&mut self.log, self.shared.config.message_limit);
-        let mut stream = Corked(stream);
-        let step = connection.advance(&mut stream, &mut self.scratch, limit, |message| {
+        let (log, limit) = (&mut self.log, self.config.message_limit);
+        let next = connection.advance(&mut Corked(stream), &mut self.scratch, limit, |message| {
             let message = Escaped(message.strip_suffix(b"\n").unwrap_or(message));
             log.info(format_args!(
                 "action: receive_message | result: success | ip: {ip} | msg: {message}"
             ));
         });
-        let waits = matches!(step, Ok(Step::AwaitReadable | Step::AwaitWritable));
-        if self.drain.is_some() && waits && !connection.is_silent() {
-            self.shared.shutdown.arm();
-        }
-        match step {
-            Ok(Step::AwaitReadable) => self.watch(index, Interest::Readable),
-            Ok(Step::AwaitWritable) => self.watch(index, Interest::Writable),
-            Ok(Step::Echoed) => self.linger(index),
-            Ok(Step::Ended) => self.close(index),
-            Err(failure) => {
-                log.error(format_args!(
-                    "action: receive_message | result: fail | ip: {ip} | error: {failure}"
-                ));
-                match failure {
-                    Failure::TooLong(_) => self.linger(index),
-                    Failure::Empty | Failure::Io(_) => self.close(index),
+        match next {
+            Ok(Next::AwaitReadable) => self.watch(index, Interest::Readable),
+            Ok(Next::AwaitWritable) => self.watch(index, Interest::Writable),
+            Ok(Next::HalfClose) => self.half_close(index),
+            Ok(Next::Close) => self.close(index),
+            Err(error) => {
+                log_failure(log, *ip, &error);
+                match error {
+                    Error::TooLong(_) => self.half_close(index),
+                    Error::Empty | Error::Io(_) => self.close(index),
                 }
             }
         }
+        self.log.flush_if_long();
     }
 
     fn watch(&mut self, index: usize, interest: Interest) {
         let Some(peer) = self.peers.get_mut(index) else { return };
-        let Peer { stream, ip, interest: told, connection } = peer;
-        if let Err(error) = self.epoll.watch(&*stream, index as u64, told, interest) {
-            // One that lingers has had its line.
-            if !matches!(connection, Connection::Lingering) {
-                self.log.error(format_args!(
-                    "action: receive_message | result: fail | ip: {ip} | error: {error}"
-                ));
-            }
+        let result =
+            self.epoll.await_once(&peer.stream, index as u64, interest, &mut peer.is_registered);
+        if let Err(error) = result {
+            log_failure(&mut self.log, peer.ip, &error);
             self.close(index);
         }
     }
 
-    /// Ends our side: the peer sees the end of the echo, and we wait for the end of its side.
-    fn linger(&mut self, index: usize) {
+    /// Ends our side: the peer sees the end of the echo.
+    fn half_close(&mut self, index: usize) {
         let Some(peer) = self.peers.get_mut(index) else { return };
-        if peer.stream.shutdown(Half::Write).is_err() {
-            return self.close(index);
-        }
-        let is_watched = peer.interest.is_some();
-        self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
-        // Somebody may be waiting for its descriptor, or for the end of them all.
-        let is_urgent = self.resume.is_some() || self.drain.is_some();
-        if is_watched || is_urgent || self.echoed.try_reserve(1).is_err() {
-            self.watch(index, Interest::Readable);
-        } else {
-            self.echoed.push_back((self.now, index));
+        match peer.stream.shutdown(Half::Write) {
+            Ok(()) => self.peers.reschedule(index, Class::Echoed, self.now + LOOK),
+            Err(_) => self.close(index),
         }
     }
 
-    /// Closes those whose peer has ended since they had their echo, `patience` ago or longer, and begins to
-    /// watch the others.
-    pub(super) fn revisit(&mut self, patience: Duration) {
-        while let Some(&(since, index)) = self.echoed.front() {
-            if since + patience > self.now {
-                break;
-            }
-            self.echoed.pop_front();
+    /// Deals with connections whose time has come.
+    fn expire(&mut self) {
+        self.look(self.now);
+        while let Some(index) = self.peers.due(Class::Serving, self.now) {
+            self.give_up(index, self.config.timeout);
+        }
+        while let Some(index) = self.peers.due(Class::Lingering, self.now) {
+            self.close(index);
+        }
+    }
+
+    /// Closes those whose look is due at the moment `due` if the peer has closed, and registers the
+    /// others with epoll.
+    fn look(&mut self, due: Instant) {
+        while let Some(index) = self.peers.due(Class::Echoed, due) {
+            self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
             self.advance(index);
         }
     }
 
-    /// Closes those whose time is up.
-    fn expire(&mut self) {
-        while let Some((index, _)) = self.due(Class::Serving) {
-            self.give_up(index, self.shared.config.timeout);
-        }
-        while let Some((index, _)) = self.due(Class::Lingering) {
-            self.close(index);
+    /// What the shutdown wants closed by now.
+    fn drain(&mut self) {
+        match self.shutdown.phase(self.now) {
+            Phase::Draining if self.acceptor.listener().is_some() => self.close_listener(),
+            Phase::Over => {
+                self.close_all(|_| true);
+                self.close_listener();
+                self.close_all(|_| true);
+            }
+            _ => {}
         }
     }
 
-    /// Closes one whose message has not been received or sent back within `limit`.
-    pub(super) fn give_up(&mut self, index: usize, limit: Duration) {
-        if let Some(Peer { ip, connection, .. }) = self.peers.get_mut(index) {
-            let limit = GoDuration::from(limit);
-            self.log.error(format_args!(
-                "action: receive_message | result: fail | ip: {ip} | error: timed out after {limit}: {connection}"
-            ));
+    /// Accepts what is left in the queue, then closes the listener and the silent connections.
+    fn close_listener(&mut self) {
+        while self.accept_one(true) {}
+        if self.acceptor.close(&self.epoll) {
+            self.log.info(format_args!("action: close_listener | result: success"));
         }
+        self.close_all(Connection::is_silent);
+    }
+
+    /// Closes the connections for which `is_over` holds. O(n), but only in the shutdown.
+    fn close_all(&mut self, is_over: impl Fn(&Connection) -> bool) {
+        for index in self.peers.indices() {
+            // What has arrived by now still counts.
+            self.advance(index);
+            match self.peers.get_mut(index) {
+                Some(Peer { connection, .. }) if is_over(connection) => match connection {
+                    Connection::Lingering => self.close(index),
+                    _ if connection.is_silent() => self.close(index),
+                    _ => self.give_up(index, self.config.drain_timeout),
+                },
+                _ => {}
+            }
+        }
+    }
+
+    /// Closes a connection whose message has not been received or sent back within `limit`.
+    fn give_up(&mut self, index: usize, limit: Duration) {
+        let Some(Peer { connection, ip, .. }) = self.peers.get_mut(index) else { return };
+        let reason = format!("timed out after {}: {connection}", GoDuration::from(limit));
+        log_failure(&mut self.log, *ip, &reason);
         self.close(index);
     }
 
-    fn due(&self, class: Class) -> Option<(usize, Instant)> {
-        self.peers.first(class).filter(|&(_, at)| at <= self.now)
-    }
-
-    pub(super) fn close(&mut self, index: usize) {
+    fn close(&mut self, index: usize) {
+        // The shutdown has its line before the lines of what it closes.
+        let stops = self.shutdown.has_begun(self.acceptor.listener(), &mut self.log);
+        let level = if stops { Level::Info } else { Level::Debug };
         let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
-        // Asked first: the signal may come during the close.
-        let level = self.shared.shutdown.signal().map_or(Level::Debug, |_| Level::Info);
-        if let (Level::Info, Some(listener)) = (level, self.listener.as_deref()) {
-            // The signal came in the middle of this turn, and has its line first.
-            self.shared.begin_end(listener, &mut self.log);
-        }
         drop(stream);
+        self.acceptor.release(self.now);
         self.log
             .write(level, format_args!("action: close_connection | result: success | ip: {ip}"));
-        if self.resume.is_some() {
-            // A descriptor is free.
-            self.resume = Some(self.now);
-        }
     }
+}
+
+fn log_failure(log: &mut Log, ip: IpAddr, error: &dyn Display) {
+    log.error(format_args!("action: receive_message | result: fail | ip: {ip} | error: {error}"));
 }

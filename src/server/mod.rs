@@ -2,72 +2,56 @@
 
 mod accept;
 pub mod connection;
-mod drain;
+mod deadlines;
 mod event_loop;
-mod shortage;
-mod table;
+mod shutdown;
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 
 use crate::config::ServerConfig;
 use crate::log::Log;
-use crate::sys::signal::Shutdown;
-use crate::sys::socket;
-use event_loop::Worker;
-use shortage::Shortage;
+use crate::sys::limits;
+use crate::sys::signal::StopSignal;
+use event_loop::EventLoop;
+use shutdown::Shutdown;
 
-/// What all workers look at.
-pub struct Shared<'a> {
-    pub config: &'a ServerConfig,
-    pub shutdown: &'a Shutdown,
-    pub shortage: Shortage,
-    end: OnceLock<bool>,
-}
+/// File descriptors that are no connections: stdio, the listener, an epoll instance for each worker,
+/// and what the process was started with.
+const RESERVED: u64 = 32;
 
-impl Shared<'_> {
-    /// Begins the end, once for all workers and before any of them closes anything: nobody new can
-    /// connect, and the log says why. Answers whether the queue has ever overflowed.
-    pub fn begin_end(&self, listener: &TcpListener, log: &mut Log) -> bool {
-        *self.end.get_or_init(|| {
-            // Asked first, for what the filter drops counts too.
-            let has_overflowed = socket::has_dropped(listener);
-            // Without the filter a connection made in the last instant may be reset; nothing else.
-            let _ = socket::refuse_handshakes(listener);
-            if let Some(signal) = self.shutdown.signal() {
-                log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
-            }
-            log.flush();
-            has_overflowed
-        })
-    }
-}
-
-/// Serves on `listener`, which must not block, until `shutdown` is readable and everything is
-/// closed, with as many workers as `config` says. The first one runs on this thread.
-pub fn serve(listener: TcpListener, shutdown: &Shutdown, config: &ServerConfig) -> io::Result<()> {
+/// Serves on `listener`, which must not block, until `stop` is readable and everything is closed, with
+/// as many workers as `config` says. The first one runs on this thread.
+pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) -> io::Result<()> {
+    let descriptors = limits::raise_descriptor_limit();
+    let most = descriptors.saturating_sub(RESERVED + config.workers as u64).max(1);
+    let accepting = accept::Shared::new(config.max_connections.min(most as usize));
+    let shutdown = Shutdown::new(config.drain_timeout);
     let listener = Arc::new(listener);
-    let shared = Shared { config, shutdown, shortage: Shortage::new(), end: OnceLock::new() };
-    let new_worker =
-        || Worker::new(&shared, Arc::clone(&listener), Log::new(config.logging_level.level));
-    let mut first = new_worker()?;
-    let others = (1..config.workers).map(|_| new_worker()).collect::<io::Result<Vec<_>>>()?;
+    let workers: Vec<_> = (0..config.workers)
+        .map(|_| EventLoop::new(config, Arc::clone(&listener), &accepting, stop, &shutdown))
+        .collect::<io::Result<_>>()?;
     drop(listener);
     thread::scope(|scope| {
+        let mut workers = workers.into_iter();
+        let first = workers.next();
         let mut threads = Vec::new();
-        for worker in others {
+        for worker in workers {
             match thread::Builder::new().spawn_scoped(scope, || worker.run()) {
                 Ok(thread) => threads.push(thread),
                 // A limit on tasks: the others do its work.
-                Err(error) => first
-                    .log
-                    .warning(format_args!("action: start_worker | result: fail | error: {error}")),
+                Err(error) => {
+                    let mut log = Log::new(config.logging_level.level);
+                    log.warning(format_args!(
+                        "action: start_worker | result: fail | error: {error}"
+                    ));
+                    log.flush();
+                }
             }
         }
-        first.log.flush();
-        let end = first.run();
-        threads.into_iter().fold(end, |end, thread| end.and(thread.join().expect("no panic")))
+        let result = first.map_or(Ok(()), EventLoop::run);
+        threads.into_iter().fold(result, |all, thread| all.and(thread.join().expect("no panic")))
     })
 }

@@ -1,75 +1,75 @@
 //! SIGTERM and SIGINT as one more readable descriptor.
 //!
-//! An eventfd and a handler, not a signalfd: a signalfd wants the signals blocked in every thread
-//! that is ever started, and a second signal could then not end a process that is stuck. Not a flag
-//! either: one that is checked before a blocking call can miss the signal and sleep through it.
+//! The self-pipe trick, with an eventfd. Not a signalfd: it wants the signals blocked in every thread,
+//! and a second signal could not end a process that is stuck. Not a flag alone: one that is checked
+//! before a blocking call can miss the signal and sleep through it.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::SeqCst};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
 use std::{fmt, mem, ptr};
 
-use super::check;
+use super::errno::check;
 
-/// Signals that come this soon after the first, in milliseconds, are one request to stop: a shell
-/// and an engine often send two. A process that still runs after it is taken to be stuck.
-const BURST: i64 = 100;
+/// Signals that come this soon after the first, in milliseconds, are the same request: timeout(1), a
+/// terminal and a container engine often send two.
+const SAME_REQUEST: i64 = 100;
 
 static EVENTFD: AtomicI32 = AtomicI32::new(-1);
 /// When the first signal came, in milliseconds of the monotonic clock; 0 before it.
 static FIRST_AT: AtomicI64 = AtomicI64::new(0);
-/// Its number, 0 before it.
+/// The number of the first signal; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
-static ARMED: AtomicBool = AtomicBool::new(false);
 
-/// A descriptor that becomes readable, for good, at the first SIGTERM or SIGINT.
-///
-/// A second signal ends the process with 128 + n: always once [`Shutdown::arm`] was called, and
-/// otherwise when it comes more than a tenth of a second after the first.
+/// A descriptor that becomes readable, for good, at the first SIGTERM or SIGINT. A signal that comes
+/// more than 100 ms later ends the process at once, with 128 + n.
 #[derive(Debug)]
-pub struct Shutdown(OwnedFd);
+pub struct StopSignal(OwnedFd);
 
-impl Shutdown {
-    /// Installs the handlers (sigaction(2)); the first thing a program does. Once a process.
+impl StopSignal {
+    /// Installs the handlers (sigaction(2)). Called once, before anything else.
     pub fn install() -> io::Result<Self> {
         // SAFETY: takes no pointers.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: eventfd(2) has just opened it, and nobody else owns it.
-        let shutdown = Self(unsafe { OwnedFd::from_raw_fd(fd) });
-        EVENTFD.store(shutdown.0.as_raw_fd(), SeqCst);
-        let handler = on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        set_action(libc::SIGTERM, handler)?;
-        set_action(libc::SIGINT, handler)?;
-        // A log that has reached a limit on file sizes is to fail like a full disk.
-        set_action(libc::SIGXFSZ, libc::SIG_IGN)?;
-        Ok(shutdown)
-    }
-
-    /// From now on a second signal ends the process at once: called where the end has to wait.
-    pub fn arm(&self) {
-        ARMED.store(true, SeqCst);
-    }
-
-    /// The signal that asked for the end, if one has come.
-    pub fn signal(&self) -> Option<Signal> {
-        match FIRST.load(SeqCst) {
-            0 => None,
-            number => Some(Signal(number)),
+        let stop = Self(unsafe { OwnedFd::from_raw_fd(fd) });
+        EVENTFD.store(stop.0.as_raw_fd(), SeqCst);
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            // A signal that is ignored from the start stays so: a shell does that to `program &`.
+            if action(signal, None)? != libc::SIG_IGN {
+                action(
+                    signal,
+                    Some(on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t),
+                )?;
+            }
         }
+        // A log file that reaches a size limit fails like a full disk.
+        action(libc::SIGXFSZ, Some(libc::SIG_IGN))?;
+        Ok(stop)
     }
 }
 
-impl Drop for Shutdown {
+impl Drop for StopSignal {
     fn drop(&mut self) {
         EVENTFD.store(-1, SeqCst);
     }
 }
 
-impl AsFd for Shutdown {
+impl AsFd for StopSignal {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// The first signal, once it has come.
+pub fn received() -> Option<Signal> {
+    Some(FIRST.load(SeqCst)).filter(|&number| number != 0).map(Signal)
+}
+
+/// The eventfd, for a wait elsewhere in this room; -1, which poll(2) skips, when there is none.
+pub(super) fn eventfd() -> RawFd {
+    EVENTFD.load(SeqCst)
 }
 
 /// A signal, displayed by its name.
@@ -78,39 +78,39 @@ pub struct Signal(i32);
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            libc::SIGTERM => f.write_str("SIGTERM"),
-            libc::SIGINT => f.write_str("SIGINT"),
-            other => write!(f, "{other}"),
-        }
+        f.write_str(if self.0 == libc::SIGINT { "SIGINT" } else { "SIGTERM" })
     }
 }
 
-fn set_action(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+/// Sets a signal's handler, if one is given, and returns the one before.
+fn action(
+    signal: libc::c_int,
+    handler: Option<libc::sighandler_t>,
+) -> io::Result<libc::sighandler_t> {
     // SAFETY: all zeroes is a valid sigaction: no flags, no signal masked.
-    let mut action: libc::sigaction = unsafe { mem::zeroed() };
-    action.sa_sigaction = handler;
-    // Nobody needs EINTR: epoll_wait(2) and poll(2) watch the eventfd, and the rest should go on.
-    action.sa_flags = libc::SA_RESTART;
-    // SAFETY: `action` is live; the handler is `on_signal`, which does only what signal-safety(7)
-    // allows, or none.
-    check(unsafe { libc::sigaction(signal, &action, ptr::null_mut()) })?;
-    Ok(())
+    let [mut new, mut old]: [libc::sigaction; 2] = unsafe { mem::zeroed() };
+    // epoll_wait(2) and poll(2) end with EINTR all the same; other calls go on.
+    new.sa_flags = libc::SA_RESTART;
+    new.sa_sigaction = handler.unwrap_or_default();
+    let new = handler.map_or(ptr::null(), |_| &raw const new);
+    // SAFETY: `new` is null or live, `old` is live; the handler is `on_signal`, which does only what
+    // signal-safety(7) allows, or SIG_IGN.
+    check(unsafe { libc::sigaction(signal, new, &mut old) })?;
+    Ok(old.sa_sigaction)
 }
 
-/// Calls only write, clock_gettime and _exit, all async-signal-safe, and leaves errno alone: a
-/// write of 1 to an eventfd that is written once cannot fail.
+/// Calls only write, clock_gettime and _exit, which are async-signal-safe, and leaves errno alone: the
+/// one write of 1 to an eventfd cannot fail.
 extern "C" fn on_signal(signal: libc::c_int) {
     let now = monotonic_milliseconds();
     if FIRST_AT.compare_exchange(0, now, SeqCst, SeqCst).is_ok() {
         FIRST.store(signal, SeqCst);
-        let one = 1u64;
-        let fd = EVENTFD.load(SeqCst);
+        let (one, fd) = (1u64, EVENTFD.load(SeqCst));
         if fd >= 0 {
             // SAFETY: eight bytes from a live u64.
             unsafe { libc::write(fd, (&raw const one).cast(), 8) };
         }
-    } else if ARMED.load(SeqCst) || now - FIRST_AT.load(SeqCst) > BURST {
+    } else if now - FIRST_AT.load(SeqCst) > SAME_REQUEST {
         // SAFETY: ends the process, without destructors or buffers.
         unsafe { libc::_exit(128 + signal) };
     }

@@ -1,11 +1,12 @@
 //! The open connections, and which of them is due next.
 //!
-//! A slab with doubly linked lists through it, one for each class of deadline. Within a class all
-//! deadlines lie equally far ahead when they are set, so the order of arrival is the order of the
-//! deadlines: adding, finding the next one due and removing from the middle are O(1), where a heap
-//! would cost O(log n) and keep the entries of connections that have long gone.
+//! A slab with a free list, and doubly linked lists through it, one for each class of deadline. Within
+//! a class all deadlines lie equally far ahead when they are set, so the order of arrival is the order
+//! of the deadlines: adding, finding the next one due and removing from the middle are O(1), where a
+//! heap would cost O(log n) and keep the entries of connections that are long gone.
 
 use std::collections::TryReserveError;
+use std::ops::Range;
 use std::time::Instant;
 
 /// A class of deadlines; the order in it is the order of insertion.
@@ -13,11 +14,13 @@ use std::time::Instant;
 pub enum Class {
     /// Until the echo is sent.
     Serving,
-    /// Until the peer ends its side too.
+    /// Until the first look whether the peer has closed after its echo.
+    Echoed,
+    /// Until the peer closes its side too.
     Lingering,
 }
 
-/// No slot: the end of a list.
+/// The end of a list.
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -38,25 +41,20 @@ struct List {
 
 /// Values by index, each with a deadline. An index is valid until its value is removed.
 #[derive(Debug)]
-pub struct Table<T> {
+pub struct Deadlines<T> {
     slots: Vec<Slot<T>>,
     free: u32,
-    lists: [List; 2],
+    lists: [List; 3],
     len: usize,
 }
 
-impl<T> Table<T> {
+impl<T> Deadlines<T> {
     pub fn new() -> Self {
         let empty = List { first: NONE, last: NONE };
-        Self { slots: Vec::new(), free: NONE, lists: [empty; 2], len: 0 }
+        Self { slots: Vec::new(), free: NONE, lists: [empty; 3], len: 0 }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
@@ -68,15 +66,18 @@ impl<T> Table<T> {
         deadline: Instant,
     ) -> Result<usize, TryReserveError> {
         let slot = Slot { value: Some(value), deadline, class, previous: NONE, next: NONE };
-        let index = self.free;
-        let index = if index == NONE {
-            self.slots.try_reserve(1)?;
-            self.slots.push(slot);
-            self.slots.len() - 1
-        } else {
-            self.free = self.slots[index as usize].next;
-            self.slots[index as usize] = slot;
-            index as usize
+        let index = match self.free {
+            NONE => {
+                self.slots.try_reserve(1)?;
+                self.slots.push(slot);
+                self.slots.len() - 1
+            }
+            free => {
+                let index = free as usize;
+                self.free = self.slots[index].next;
+                self.slots[index] = slot;
+                index
+            }
         };
         self.len += 1;
         self.link(index);
@@ -104,14 +105,20 @@ impl<T> Table<T> {
         self.link(index);
     }
 
-    /// The value of a class that is due first.
-    pub fn first(&self, class: Class) -> Option<(usize, Instant)> {
-        let index = self.lists[class as usize].first as usize;
-        self.slots.get(index).map(|slot| (index, slot.deadline))
+    /// When the next value of any class is due.
+    pub fn next(&self) -> Option<Instant> {
+        let first = |list: &List| self.slots.get(list.first as usize).map(|slot| slot.deadline);
+        self.lists.iter().filter_map(first).min()
     }
 
-    /// All indices that may hold a value: O(n), for the end of the program.
-    pub fn indices(&self) -> std::ops::Range<usize> {
+    /// A value of a class that is due at the moment `now`.
+    pub fn due(&self, class: Class, now: Instant) -> Option<usize> {
+        let first = self.lists[class as usize].first as usize;
+        self.slots.get(first).filter(|slot| slot.deadline <= now).map(|_| first)
+    }
+
+    /// All indices that may hold a value: O(n), for the shutdown.
+    pub fn indices(&self) -> Range<usize> {
         0..self.slots.len()
     }
 
@@ -144,58 +151,60 @@ impl<T> Table<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Class::*, Table};
+    use super::{Class::*, Deadlines};
     use std::time::{Duration, Instant};
 
     #[test]
     fn first_due_is_first_in() {
-        let (mut table, start) = (Table::new(), Instant::now());
+        let (mut open, start) = (Deadlines::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let [a, b, c] = [("a", 1), ("b", 2), ("c", 3)]
-            .map(|(value, seconds)| table.insert(value, Serving, at(seconds)).unwrap());
-        assert_eq!(table.first(Serving), Some((a, at(1))));
-        assert_eq!(table.remove(b), Some("b"));
-        assert_eq!(table.remove(b), None);
-        table.reschedule(a, Lingering, at(9));
-        assert_eq!(table.first(Serving), Some((c, at(3))));
-        assert_eq!(table.first(Lingering), Some((a, at(9))));
-        assert_eq!(table.remove(c), Some("c"));
-        assert_eq!(table.first(Serving), None);
-        assert_eq!(table.len(), 1);
-        assert_eq!(table.insert("d", Serving, at(4)), Ok(c), "a freed slot is used again");
-        assert_eq!(table.insert("e", Serving, at(5)), Ok(b));
-        assert_eq!(table.indices().len(), 3);
-        assert_eq!(table.get_mut(a), Some(&mut "a"));
-        assert_eq!(table.get_mut(7), None);
+            .map(|(value, seconds)| open.insert(value, Serving, at(seconds)).unwrap());
+        assert_eq!((open.next(), open.due(Serving, start)), (Some(at(1)), None));
+        assert_eq!(open.due(Serving, at(1)), Some(a));
+        assert_eq!(open.remove(b), Some("b"));
+        assert_eq!(open.remove(b), None);
+        open.reschedule(a, Lingering, at(9));
+        assert_eq!((open.next(), open.due(Serving, at(3))), (Some(at(3)), Some(c)));
+        assert_eq!((open.due(Lingering, at(8)), open.due(Lingering, at(9))), (None, Some(a)));
+        assert_eq!(open.remove(c), Some("c"));
+        assert_eq!((open.next(), open.due(Serving, at(9))), (Some(at(9)), None));
+        assert_eq!(open.len(), 1);
+        assert_eq!(open.insert("d", Serving, at(4)), Ok(c), "a freed slot is used again");
+        assert_eq!(open.insert("e", Echoed, at(5)), Ok(b));
+        assert_eq!(open.indices().len(), 3);
+        assert_eq!(open.get_mut(a), Some(&mut "a"));
+        assert_eq!(open.get_mut(7), None);
     }
 
     /// Against the plainest implementation there is.
     #[test]
     fn agrees_with_a_vector() {
-        let (mut table, start) = (Table::new(), Instant::now());
+        let (mut open, start) = (Deadlines::new(), Instant::now());
         let mut model: Vec<(usize, u64)> = Vec::new();
         let mut random = 1u64;
+        let end = start + Duration::from_secs(100);
         for step in 0..10_000 {
             random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let pick = (random >> 33) as usize;
             let deadline = start + Duration::from_millis(step);
             if pick % 3 != 0 || model.is_empty() {
-                model.push((table.insert(step, Serving, deadline).unwrap(), step));
+                model.push((open.insert(step, Serving, deadline).unwrap(), step));
             } else if pick % 2 == 0 {
                 let (index, value) = model.remove(pick % model.len());
-                assert_eq!(table.remove(index), Some(value));
+                assert_eq!(open.remove(index), Some(value));
             } else {
                 let at = pick % model.len();
                 let entry = model.remove(at);
-                table.reschedule(entry.0, Serving, deadline);
+                open.reschedule(entry.0, Serving, deadline);
                 model.push(entry);
             }
-            assert_eq!(table.first(Serving).map(|(index, _)| index), model.first().map(|e| e.0));
-            assert_eq!(table.len(), model.len());
+            assert_eq!(open.due(Serving, end), model.first().map(|entry| entry.0));
+            assert_eq!(open.len(), model.len());
         }
-        while let Some((index, _)) = table.first(Serving) {
-            assert_eq!((index, table.remove(index)), (model[0].0, Some(model.remove(0).1)));
+        while let Some(index) = open.due(Serving, end) {
+            assert_eq!((index, open.remove(index)), (model[0].0, Some(model.remove(0).1)));
         }
-        assert!(table.is_empty() && model.is_empty());
+        assert!(open.len() == 0 && model.is_empty());
     }
 }

@@ -1,0 +1,93 @@
+//! The graceful shutdown, for all workers together.
+//!
+//! 1. The first worker that sees the stop signal begins it: a filter on the listener drops new
+//!    handshakes, and the log says why the rest follows.
+//! 2. Until the grace is over all goes on. A handshake that is under way ends in a connection, which
+//!    brings its message.
+//! 3. Then each worker accepts what is left in the queue and closes the listener and the connections
+//!    that have sent nothing. Closing first would reset connections that a peer already holds open.
+//! 4. Half-received messages, and echoes that a peer has not taken, have until SERVER_DRAIN_TIMEOUT
+//!    after the signal. Then all is closed.
+
+use std::net::TcpListener;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::log::Log;
+use crate::sys::listener::{has_dropped, refuse_handshakes};
+use crate::sys::signal;
+
+/// What epoll calls the stop signal.
+pub const TOKEN: u64 = u64::MAX - 1;
+
+/// The grace, where every handshake has found room in the queue.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The grace where the queue has overflowed. The kernel then drops the last packet of a handshake; the
+/// peer takes itself for connected, and sends its message again after 200 ms (RFC 6298, with Linux's
+/// shortest timeout).
+const OVERFLOW_GRACE: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, Copy)]
+struct Moments {
+    grace_over: Instant,
+    drain_over: Instant,
+}
+
+/// How far the shutdown has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Serving,
+    Grace,
+    Draining,
+    Over,
+}
+
+pub struct Shutdown {
+    drain_timeout: Duration,
+    moments: OnceLock<Moments>,
+}
+
+impl Shutdown {
+    pub fn new(drain_timeout: Duration) -> Self {
+        Self { drain_timeout, moments: OnceLock::new() }
+    }
+
+    /// Whether the stop signal has come; then begins the shutdown, unless another worker has. Asks the
+    /// flag, not the event: the signal may arrive after epoll_wait(2) has returned.
+    pub fn has_begun(&self, listener: Option<&TcpListener>, log: &mut Log) -> bool {
+        let Some(signal) = signal::received() else { return false };
+        self.moments.get_or_init(|| {
+            // Asked first, for the filter's drops count too.
+            let has_overflowed = listener.is_some_and(has_dropped);
+            if let Some(listener) = listener {
+                // Without the filter a connection made in the last instant may be reset; nothing else.
+                let _ = refuse_handshakes(listener);
+            }
+            log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
+            log.flush();
+            let now = Instant::now();
+            let grace = if has_overflowed { OVERFLOW_GRACE } else { GRACE };
+            Moments {
+                grace_over: now + grace.min(self.drain_timeout),
+                drain_over: now + self.drain_timeout,
+            }
+        });
+        true
+    }
+
+    pub fn phase(&self, now: Instant) -> Phase {
+        match self.moments.get() {
+            None => Phase::Serving,
+            Some(moments) if now < moments.grace_over => Phase::Grace,
+            Some(moments) if now < moments.drain_over => Phase::Draining,
+            Some(_) => Phase::Over,
+        }
+    }
+
+    /// When the next phase begins.
+    pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let moments = self.moments.get()?;
+        Some(if now < moments.grace_over { moments.grace_over } else { moments.drain_over })
+    }
+}

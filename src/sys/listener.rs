@@ -1,0 +1,63 @@
+//! What std's `TcpListener` lacks: a backlog of one's own, and an end that resets nobody.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+
+use super::errno::check;
+
+/// Listens on `address` without blocking, with SO_REUSEADDR. `backlog` is really given to listen(2):
+/// std asks for one of its own choice, and a second call changes it.
+pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::listen(listener.as_raw_fd(), backlog.into()) })?;
+    Ok(listener)
+}
+
+/// From now on new connections find nobody, while those whose handshake has begun can still be
+/// accepted, in a queue that has room for them: between the last accept and the close of a listener
+/// nobody can be reset any more.
+///
+/// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
+/// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).
+pub fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let mut program = [
+        instruction(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 13, 0, 0),
+        instruction(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, SYN | ACK, 0, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, SYN, 0, 1),
+        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        instruction(libc::BPF_RET | libc::BPF_K, u32::MAX, 0, 0),
+    ];
+    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let (pointer, length) = ((&raw const filter).cast(), size_of_val(&filter) as libc::socklen_t);
+    let (fd, level, name) = (listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
+    // SAFETY: the pointer and the length describe a live sock_fprog, whose program is live too.
+    check(unsafe { libc::setsockopt(fd, level, name, pointer, length) })?;
+    // A longer queue, as long as net.core.somaxconn permits: room for the handshakes under way.
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::listen(listener.as_raw_fd(), u16::MAX.into()) })?;
+    Ok(())
+}
+
+/// Whether the kernel has ever dropped a packet of a handshake, as it does when the queue is full:
+/// SO_MEMINFO, Linux 4.12. No, where it cannot say.
+pub fn has_dropped(listener: &TcpListener) -> bool {
+    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
+    let mut information = [0u32; DROPS + 1];
+    let mut length = size_of_val(&information) as libc::socklen_t;
+    let (fd, pointer) = (listener.as_raw_fd(), information.as_mut_ptr().cast());
+    // SAFETY: `pointer` and `length` describe a live array.
+    let result = check(unsafe {
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, pointer, &mut length)
+    });
+    result.is_ok() && information[DROPS] > 0
+}
+
+fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
