@@ -6,13 +6,12 @@ mod support;
 
 use std::collections::HashSet;
 use std::fs;
-use std::hint::spin_loop;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use load::{Load, handles, make_fifo, sockets, time_waits};
-use support::{Program, Server, field, folder, read_to_end, until};
+use load::{Load, sockets, time_waits};
+use support::{Server, field, read_to_end, until};
 
 /// The server lets a connection that was made in the last instant bring its message for 50 ms. On a
 /// busy machine a client may be held up for longer between its connect and its write.
@@ -117,70 +116,6 @@ fn each_connection_that_is_open_has_its_line() {
     let ended = server.program.wait();
     assert!(ended.status.success(), "{}", ended.status);
     assert_eq!(ended.count("action: close_connection | result: success"), open);
-}
-
-#[test]
-fn a_thousand_signals_are_one_shutdown() {
-    for signal in [libc::SIGTERM, libc::SIGINT] {
-        let server = Server::start(&[]);
-        let silent = server.connect();
-        for _ in 0..1000 {
-            server.program.signal(signal);
-        }
-        let ended = server.program.wait();
-        assert!(ended.status.success(), "{ended:?}");
-        assert_eq!(ended.count("action: shutdown | result: in_progress"), 1);
-        assert_eq!(ended.count("action: shutdown | result: success"), 1);
-        drop(silent);
-    }
-}
-
-#[test]
-fn a_second_signal_ends_a_drain_at_once() {
-    let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
-    let mut half = server.connect();
-    half.write_all(b"half").unwrap();
-    let load = Load::start(server.address, 10, drop);
-    load.wait_for(100);
-    server.program.terminate();
-    let first = Instant::now();
-    server.program.wait_for("close_listener");
-    until("a signal is another request", || first.elapsed() > Duration::from_millis(150));
-    let start = Instant::now();
-    server.program.signal(libc::SIGINT);
-    assert_eq!(server.program.wait().status.code(), Some(128 + libc::SIGINT));
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
-    load.join();
-}
-
-/// The settings are a FIFO: the program waits at its open until the test writes them.
-#[test]
-fn handlers_go_in_before_anything_else() {
-    let settings = folder("handlers_go_in_before_anything_else").join("config.ini");
-    make_fifo(&settings);
-    let program = Program::spawn(Server::command(&[]).arg("--config").arg(&settings));
-    until("a handler", || handles(program.pid(), libc::SIGTERM));
-    program.terminate();
-    fs::write(&settings, "").unwrap();
-    let ended = program.wait();
-    assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.count("action: shutdown | result: success"), 1);
-}
-
-#[test]
-fn a_signal_in_the_first_milliseconds() {
-    for start in 0..50 {
-        let program = Program::spawn(&mut Server::command(&[]));
-        // Before there is a handler the signal is the kernel's affair.
-        until("a handler", || handles(program.pid(), libc::SIGTERM));
-        let ready = Instant::now();
-        while ready.elapsed() < Duration::from_micros(50 * start) {
-            spin_loop();
-        }
-        let (ended, _) = program.stop();
-        assert!(ended.status.success(), "start {start}: {ended:?}");
-        assert_eq!(ended.count("action: shutdown | result: success"), 1, "start {start}");
-    }
 }
 
 #[test]
