@@ -24,9 +24,11 @@ const EVENTS: usize = 256;
 const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
-/// From an echo to the first look whether the peer has closed. Most have by then, and need neither a
-/// place in epoll nor a wake-up for it.
-const LOOK: Duration = Duration::from_millis(20);
+/// How old an echo is when a loop that is awake looks whether its peer has closed. Most have by then, and
+/// need neither a place in epoll nor a wake-up: a tenth of the CPU a connection.
+const LOOK: Duration = Duration::from_millis(10);
+/// How old it is when a sleeping loop wakes up for it.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 /// How long a peer may leave its side open once it has its echo.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -119,7 +121,7 @@ impl<'a> EventLoop<'a> {
 
     fn accept_one(&mut self, is_last_call: bool) -> bool {
         if self.acceptor.is_full() {
-            self.look(self.now + LOOK);
+            self.look(Duration::ZERO);
         }
         let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
         let Some((stream, ip)) = accepted else { return false };
@@ -176,14 +178,14 @@ impl<'a> EventLoop<'a> {
     fn half_close(&mut self, index: usize) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         match peer.stream.shutdown(Half::Write) {
-            Ok(()) => self.peers.reschedule(index, Class::Echoed, self.now + LOOK),
+            Ok(()) => self.peers.reschedule(index, Class::Echoed, self.now + LAST_LOOK),
             Err(_) => self.close(index),
         }
     }
 
     /// Deals with connections whose time has come.
     fn expire(&mut self) {
-        self.look(self.now);
+        self.look(LOOK);
         while let Some(index) = self.peers.due(Class::Serving, self.now) {
             self.give_up(index, self.config.timeout);
         }
@@ -192,10 +194,10 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Closes those whose look is due at the moment `due` if the peer has closed, and registers the
-    /// others with epoll.
-    fn look(&mut self, due: Instant) {
-        while let Some(index) = self.peers.due(Class::Echoed, due) {
+    /// Closes those whose echo is of this age if the peer has closed, and registers the others with
+    /// epoll.
+    fn look(&mut self, age: Duration) {
+        while let Some(index) = self.peers.due(Class::Echoed, self.now + LAST_LOOK - age) {
             self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
             self.advance(index);
         }
