@@ -54,7 +54,7 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
+        log.debug(format_args!("action: ignore_key | result: success | key: {key}"));
     }
     log.flush();
 }

@@ -22,6 +22,7 @@ Echoes one message a connection. Settings come from the environment, then from P
   SERVER_BIND            address to listen on [0.0.0.0]
   SERVER_WORKERS         event loops, 1 to 256 [the processors it may use]
   SERVER_MESSAGE_LIMIT   bytes in one message [65536]
+  SERVER_MAX_CONNECTIONS open connections, 1 to 1048576 [16384]
   SERVER_TIMEOUT         from accept to the echo sent [60s]
   SERVER_DRAIN_TIMEOUT   for a half-received message after SIGTERM [500ms]
 
@@ -64,7 +65,7 @@ fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
+        log.debug(format_args!("action: ignore_key | result: success | key: {key}"));
     }
     log.info(format_args!("action: accept_connections | result: in_progress"));
     log.flush();

@@ -59,7 +59,7 @@ fn server_defaults() {
     );
     assert_eq!(config.bind, "0.0.0.0".parse::<IpAddr>().unwrap());
     assert!((1..=256).contains(&config.workers));
-    assert_eq!(config.message_limit, 65536);
+    assert_eq!((config.message_limit, config.max_connections), (65536, 16384));
     assert_eq!(
         (config.timeout, config.drain_timeout),
         (Duration::from_secs(60), Duration::from_millis(500))
@@ -72,6 +72,7 @@ fn server_keys() {
     let more = "server_bind = ::1
 server_workers: 3
 Server_Message_Limit = 1000
+SERVER_MAX_CONNECTIONS = 2000
 SERVER_TIMEOUT = 1m30s
 SERVER_DRAIN_TIMEOUT = 0
 SERVER_IP = server
@@ -81,7 +82,7 @@ server_port = 1
     let config = server(&file("server-keys", &format!("{INI}{more}")), &[]).unwrap();
     assert_eq!(config.port, 12345, "another section's key is another key");
     assert_eq!(config.bind, "::1".parse::<IpAddr>().unwrap());
-    assert_eq!((config.workers, config.message_limit), (3, 1000));
+    assert_eq!((config.workers, config.message_limit, config.max_connections), (3, 1000, 2000));
     assert_eq!((config.timeout, config.drain_timeout), (Duration::from_secs(90), Duration::ZERO));
     assert_eq!(config.unknown, ["server_ip", "other.server_port"]);
 }
@@ -160,6 +161,10 @@ fn server_errors_say_where_what_and_why() {
         (
             "SERVER_MESSAGE_LIMIT = 0",
             "5: SERVER_MESSAGE_LIMIT: \"0\" is not a number from 1 to 1073741824",
+        ),
+        (
+            "SERVER_MAX_CONNECTIONS = 1048577",
+            "5: SERVER_MAX_CONNECTIONS: \"1048577\" is not a number from 1 to 1048576",
         ),
         ("SERVER_TIMEOUT = 0s", "5: SERVER_TIMEOUT: \"0s\" leaves no time at all"),
         ("SERVER_DRAIN_TIMEOUT = -1s", "5: SERVER_DRAIN_TIMEOUT: \"-1s\" is negative"),
@@ -307,9 +312,9 @@ fn unknown_keys_are_named_at_debug() {
         file("unknown", &INI.replace("INFO", "DEBUG\nSERVER_IP = server").replace("12345", "0"));
     let server =
         Program::spawn(command(SERVER, &[("SERVER_BIND", "127.0.0.1")]).arg("--config").arg(&ini));
-    let line = server.wait_for("unknown_key");
+    let line = server.wait_for("ignore_key");
     assert!(
-        line.ends_with("DEBUG    action: config | result: success | unknown_key: server_ip"),
+        line.ends_with("DEBUG    action: ignore_key | result: success | key: server_ip"),
         "{line}"
     );
     server.wait_for("accept_connections");
