@@ -10,20 +10,11 @@ use tp0::config::{self, ClientConfig};
 use tp0::log::{Escaped, Log};
 use tp0::sys::signal::StopSignal;
 
-const HELP: &str = "\
+const ABOUT: &str = "\
 usage: client [--config PATH]
 
 Sends numbered messages, one connection each, and checks their echoes. Settings come from the
-environment, then from PATH (./config.yaml), then from the defaults in brackets:
-
-  CLI_ID              id              1 to 64 printable characters, no blank
-  CLI_SERVER_ADDRESS  server.address  host:port
-  CLI_SERVER_TIMEOUT  server.timeout  what one message may take, retries included [30s]
-  CLI_LOOP_AMOUNT     loop.amount     messages, 0 or more
-  CLI_LOOP_PERIOD     loop.period     pause between messages
-  CLI_LOG_LEVEL       log.level       CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG
-
-Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings.";
+environment, then from PATH (./config.yaml), then from the defaults in brackets:";
 
 fn main() -> ExitCode {
     cli::exit(run())
@@ -32,7 +23,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
-        Request::Help => return cli::print(HELP),
+        Request::Help => return cli::print(&cli::help(ABOUT, ClientConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
         Request::Run { config } => config.unwrap_or_else(|| "./config.yaml".into()),
     };
@@ -54,7 +45,7 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
+        log.debug(format_args!("action: ignore_key | result: success | key: {key}"));
     }
     log.flush();
 }

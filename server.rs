@@ -10,22 +10,11 @@ use tp0::server;
 use tp0::sys::listener;
 use tp0::sys::signal::StopSignal;
 
-const HELP: &str = "\
+const ABOUT: &str = "\
 usage: server [--config PATH]
 
 Echoes one message a connection. Settings come from the environment, then from PATH
-(./config.ini), then from the defaults in brackets:
-
-  SERVER_PORT            0 to 65535; 0 picks a free port
-  SERVER_LISTEN_BACKLOG  1 to 65535
-  LOGGING_LEVEL          CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG
-  SERVER_BIND            address to listen on [0.0.0.0]
-  SERVER_WORKERS         event loops, 1 to 256 [the processors it may use]
-  SERVER_MESSAGE_LIMIT   bytes in one message [65536]
-  SERVER_TIMEOUT         from accept to the echo sent [60s]
-  SERVER_DRAIN_TIMEOUT   for a half-received message after SIGTERM [500ms]
-
-Exit status: 0 asked to stop, 1 the work failed, 2 bad usage or settings.";
+(./config.ini), then from the defaults in brackets:";
 
 fn main() -> ExitCode {
     cli::exit(run())
@@ -34,7 +23,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
-        Request::Help => return cli::print(HELP),
+        Request::Help => return cli::print(&cli::help(ABOUT, ServerConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
         Request::Run { config } => config.unwrap_or_else(|| "./config.ini".into()),
     };
@@ -64,7 +53,7 @@ fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {
     ));
     for key in &config.unknown {
         let key = Escaped(key.as_bytes());
-        log.debug(format_args!("action: config | result: success | unknown_key: {key}"));
+        log.debug(format_args!("action: ignore_key | result: success | key: {key}"));
     }
     log.info(format_args!("action: accept_connections | result: in_progress"));
     log.flush();

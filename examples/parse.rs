@@ -62,7 +62,7 @@ fn duration(text: &str) -> String {
         Ok(found) => {
             format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.0, string(&found.to_string()))
         }
-        Err(error) => format!("{{\"reason\": {}}}", string(&error.to_string())),
+        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }
 }
 

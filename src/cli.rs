@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Setting};
 
 /// Why a program ends with a status other than 0.
 #[derive(Debug)]
@@ -78,6 +78,21 @@ pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Request, F
         }
     }
     Ok(Request::Run { config })
+}
+
+/// What `--help` prints: `about`, a line for each setting, the exit statuses.
+pub fn help(about: &str, settings: &[Setting]) -> String {
+    let width = settings.iter().map(|row| row.variable.len()).max().unwrap_or_default();
+    let mut text = format!("{about}\n");
+    for Setting { key, variable, default, help } in settings {
+        text += &format!("\n  {variable:width$}  ");
+        if key != variable {
+            text += &format!("{key:14}  ");
+        }
+        text += help;
+        text += &default.map(|default| format!(" [{default}]")).unwrap_or_default();
+    }
+    text + "\n\nExit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings."
 }
 
 /// Prints a text that was asked for.

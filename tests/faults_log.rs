@@ -12,25 +12,8 @@ use std::process::Stdio;
 use std::thread;
 
 use load::{assert_prompt, close_stdout, complete, limit_file_size, mute, shrink_send_buffer};
+use support::log_lines::parse;
 use support::{DEADLINE, Program, Server, folder, half_close, read_to_end, until};
-
-/// `name: value`
-fn pair(part: &str) -> Option<(&str, &str)> {
-    part.split_once(':').map(|(name, value)| (name.trim(), value.trim()))
-}
-
-/// Action, result and details.
-type Line<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>);
-
-/// Reads a line as the course's tests do.
-fn parse(line: &str) -> Option<Line<'_>> {
-    let mut parts = line.split('|');
-    let (_, action) = parts.next()?.split_once("action: ")?;
-    let (_, result) = pair(parts.next()?).filter(|(name, _)| *name == "result")?;
-    let is_known = ["success", "fail", "in_progress"].contains(&result);
-    let details = parts.map(pair).collect::<Option<_>>()?;
-    is_known.then_some((action.trim(), result, details))
-}
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {
@@ -60,11 +43,11 @@ fn no_message_forges_a_line_or_a_field() {
     let (ended, _) = server.program.stop();
     let lines = ended.lines.iter();
     let lines = lines.map(|line| parse(line).unwrap_or_else(|| panic!("not a line: {line:?}")));
-    let received: Vec<_> = lines.filter(|line| line.0 == "receive_message").collect();
+    let received: Vec<_> = lines.filter(|line| line.action == "receive_message").collect();
     assert_eq!(received.len(), 2 * messages.len());
     for (lines, (_, shown)) in received.chunks(2).zip(messages) {
-        let details = vec![("ip", "127.0.0.1"), ("msg", shown)];
-        assert_eq!(lines[0], ("receive_message", "success", details));
+        assert_eq!(lines[0].result, "success");
+        assert_eq!(lines[0].fields, [("ip", "127.0.0.1"), ("msg", shown)]);
         assert_eq!(lines[0], lines[1]);
     }
     assert_eq!(ended.count("INFO     action: shutdown | result: success"), 1);

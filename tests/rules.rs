@@ -1,7 +1,7 @@
 //! The rules of the house, as tests: who may import whom, where `unsafe` may stand, what the program
 //! depends on, how long a file may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,64 @@ fn arrows_between_rooms_run_one_way() {
             let to = import.split(':').next().unwrap();
             assert!(to == own || allowed.contains(&to), "{name} imports {import}");
         }
+    }
+}
+
+/// A file's name as a module: `config::yaml::scalar`; of a mod.rs, its directory's.
+fn module(name: &str) -> String {
+    let path = name.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    path.replace('/', "::")
+}
+
+/// The modules that `own` names, in a `use` or in a longer path, from the root of the crate.
+fn used(own: &str, text: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
+    let code = program(text).lines().filter(|line| !line.trim_start().starts_with("//"));
+    let words =
+        code.flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || "_:".contains(c))));
+    let mut used = BTreeSet::new();
+    for word in words.filter(|word| word.contains("::")) {
+        let (mut base, mut path) = (own, word.trim_start_matches("self::"));
+        while let Some(rest) = path.strip_prefix("super::") {
+            base = base.rsplit_once("::").map_or("", |(parent, _)| parent);
+            path = rest;
+            assert!(!path.is_empty(), "{own}: a line for each module, not super::{{…}}");
+        }
+        let mut module = base.to_owned();
+        if let Some(rest) = path.strip_prefix("crate::") {
+            (module, path) = (String::new(), rest);
+        }
+        for part in path.split("::") {
+            let inner = format!("{module}::{part}").trim_start_matches("::").to_owned();
+            if !modules.contains(&inner) {
+                break;
+            }
+            module = inner;
+        }
+        used.insert(module);
+    }
+    used.remove(own);
+    used
+}
+
+#[test]
+fn inside_a_room_arrows_run_one_way() {
+    let sources = sources();
+    let sources = sources.iter().filter(|(name, _)| name.starts_with("src/"));
+    let texts: BTreeMap<_, _> = sources.map(|(name, text)| (module(name), text)).collect();
+    let modules = texts.keys().cloned().collect();
+    let mut arrows: BTreeMap<_, _> =
+        texts.iter().map(|(own, text)| (own, used(own, text, &modules))).collect();
+    for (own, targets) in &mut arrows {
+        let room = own.split("::").next();
+        targets.retain(|target| target.split("::").next() == room);
+    }
+    assert!(arrows.values().filter(|targets| !targets.is_empty()).count() > 10);
+    for start in texts.keys() {
+        let (mut reached, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(own) = next.pop() {
+            next.extend(arrows[own].iter().filter(|target| reached.insert(*target)));
+        }
+        assert!(!reached.contains(start), "{start} uses itself by way of {reached:?}");
     }
 }
 

@@ -3,27 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::settings::{ConfigError, Lookup, Setting, Settings, Text};
+use super::values::{LEVELS, LevelSetting, duration, duration_or_zero, level, number};
 use super::yaml;
-use super::{ConfigError, Key, LevelSetting, Lookup, Settings, duration, level};
-
-const ID: Key = Key { file: "id", variable: "CLI_ID" };
-const ADDRESS: Key = Key { file: "server.address", variable: "CLI_SERVER_ADDRESS" };
-const TIMEOUT: Key = Key { file: "server.timeout", variable: "CLI_SERVER_TIMEOUT" };
-const AMOUNT: Key = Key { file: "loop.amount", variable: "CLI_LOOP_AMOUNT" };
-const PERIOD: Key = Key { file: "loop.period", variable: "CLI_LOOP_PERIOD" };
-const LEVEL: Key = Key { file: "log.level", variable: "CLI_LOG_LEVEL" };
-const ALL: [Key; 6] = [ID, ADDRESS, TIMEOUT, AMOUNT, PERIOD, LEVEL];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// 1 to 64 printable characters, no blank.
     pub id: String,
     pub server_address: Address,
-    /// What one message may take, retries included.
     pub server_timeout: Duration,
-    /// Messages.
     pub loop_amount: u64,
-    /// Pause between two messages.
     pub loop_period: Duration,
     pub log_level: LevelSetting,
     /// Keys of the file that mean nothing here.
@@ -39,19 +28,35 @@ pub struct Address {
     pub written: String,
 }
 
+const fn row(key: Text, variable: Text, default: Option<Text>, help: Text) -> Setting {
+    Setting { key, variable, default, help }
+}
+
 impl ClientConfig {
+    pub const SETTINGS: &[Setting] = &[
+        row("id", "CLI_ID", None, "1 to 64 printable characters, no blank"),
+        row("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
+        row(
+            "server.timeout",
+            "CLI_SERVER_TIMEOUT",
+            Some("30s"),
+            "for one message, retries included",
+        ),
+        row("loop.amount", "CLI_LOOP_AMOUNT", None, "messages, 0 or more"),
+        row("loop.period", "CLI_LOOP_PERIOD", None, "pause between messages"),
+        row("log.level", "CLI_LOG_LEVEL", None, LEVELS),
+    ];
+
     pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
-        let settings = Settings::read(path, yaml::parse, lookup)?;
+        let settings = Settings::read(Self::SETTINGS, path, yaml::parse, lookup)?;
         Ok(Self {
-            id: settings.required(ID, id)?,
-            server_address: settings.required(ADDRESS, address)?,
-            server_timeout: settings
-                .get(TIMEOUT, |text| duration(text, false))?
-                .unwrap_or(Duration::from_secs(30)),
-            loop_amount: settings.required(AMOUNT, amount)?,
-            loop_period: settings.required(PERIOD, |text| duration(text, true))?,
-            log_level: settings.required(LEVEL, level)?,
-            unknown: settings.unknown(&ALL),
+            id: settings.get("id", id)?,
+            server_address: settings.get("server.address", address)?,
+            server_timeout: settings.get("server.timeout", duration)?,
+            loop_amount: settings.get("loop.amount", amount)?,
+            loop_period: settings.get("loop.period", duration_or_zero)?,
+            log_level: settings.get("log.level", level)?,
+            unknown: settings.unknown(),
         })
     }
 }
@@ -78,7 +83,7 @@ fn address(text: &str) -> Result<Address, String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return fail("no port");
     };
-    let Some(port) = super::number(port, 1, 65535).ok() else {
+    let Ok(port) = number(1..=65535)(port) else {
         return fail("the port is not a number from 1 to 65535");
     };
     if host.contains('/') {
@@ -95,5 +100,5 @@ fn address(text: &str) -> Result<Address, String> {
     if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return fail("a host has no blanks");
     }
-    Ok(Address { host, port: port as u16, written: text.to_owned() })
+    Ok(Address { host, port, written: text.to_owned() })
 }

@@ -26,12 +26,6 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-impl SyntaxError {
-    pub fn new(line: usize, reason: impl Into<String>) -> Self {
-        Self { line, reason: reason.into() }
-    }
-}
-
 /// The lines of a document, numbered from 1, without their ends (LF, CRLF or CR, which Python's
 /// universal newlines and YAML 1.2.2 §5.4 agree on) and without a byte order mark at the start.
 ///
@@ -47,7 +41,7 @@ pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
         let number = lines.len() + 1;
         if let Some(c) = line.chars().find(|&c| is_ambiguous(c)) {
             let reason = format!("the character U+{:04X} is not allowed", u32::from(c));
-            return Err(SyntaxError::new(number, reason));
+            return Err(SyntaxError { line: number, reason });
         }
         lines.push((number, line));
         rest = after.strip_prefix("\r\n").unwrap_or_else(|| after.get(1..).unwrap_or_default());

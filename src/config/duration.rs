@@ -33,49 +33,17 @@ impl From<Duration> for GoDuration {
     }
 }
 
-/// Why a text is no duration. Displayed as the text, quoted, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
-    text: String,
-    fault: Fault,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Fault {
-    NoDuration,
-    NoUnit,
-    UnknownUnit(String),
-    OutOfRange,
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = &self.text;
-        match &self.fault {
-            Fault::NoDuration => write!(f, "{text:?} is not a duration (such as \"1m30s\")"),
-            Fault::NoUnit => {
-                write!(f, "{text:?} has no unit (such as \"{}s\")", text.escape_debug())
-            }
-            Fault::UnknownUnit(unit) => {
-                write!(f, "{text:?} has an unknown unit {unit:?} (known: h m s ms us µs ns)")
-            }
-            Fault::OutOfRange => write!(f, "{text:?} is longer than 292 years"),
-        }
-    }
-}
-
 /// Reads a sign, if any, and numbers with units, with no blank anywhere: `300ms`, `-1.5h`, `1h30m`,
 /// `.5s`, `1.s`. The number `0` alone needs no unit.
 ///
 /// # Errors
 ///
 /// Not of that form, a number without a unit, an unknown unit, or outside of 64 bits.
-pub fn parse(text: &str) -> Result<GoDuration, ParseError> {
-    let nanoseconds = nanoseconds(text);
-    nanoseconds.map(GoDuration).map_err(|fault| ParseError { text: text.to_owned(), fault })
+pub fn parse(text: &str) -> Result<GoDuration, String> {
+    nanoseconds(text).map(GoDuration).map_err(|reason| format!("{text:?} {reason}"))
 }
 
-fn nanoseconds(text: &str) -> Result<i64, Fault> {
+fn nanoseconds(text: &str) -> Result<i64, String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned == "0" {
         return Ok(0);
@@ -83,7 +51,7 @@ fn nanoseconds(text: &str) -> Result<i64, Fault> {
     let (mut total, mut rest) = quantity(unsigned)?;
     while !rest.is_empty() {
         let (more, after) = quantity(rest)?;
-        total = total.checked_add(more).filter(|&sum| sum <= LIMIT).ok_or(Fault::OutOfRange)?;
+        total = total.checked_add(more).filter(|&sum| sum <= LIMIT).ok_or_else(out_of_range)?;
         rest = after;
     }
     let signed = if text.starts_with('-') {
@@ -91,22 +59,26 @@ fn nanoseconds(text: &str) -> Result<i64, Fault> {
     } else {
         i64::try_from(total).ok()
     };
-    signed.ok_or(Fault::OutOfRange)
+    signed.ok_or_else(out_of_range)
+}
+
+fn out_of_range() -> String {
+    "is longer than 292 years".to_owned()
 }
 
 /// One number with its unit, in nanoseconds up to [`LIMIT`].
-fn quantity(text: &str) -> Result<(u64, &str), Fault> {
+fn quantity(text: &str) -> Result<(u64, &str), String> {
     let (whole, after_whole) = digits(text);
     let (fraction, rest) = after_whole.strip_prefix('.').map_or(("", after_whole), digits);
     if whole.is_empty() && fraction.is_empty() {
-        return Err(Fault::NoDuration);
+        return Err("is not a duration (such as \"1m30s\")".to_owned());
     }
     // Go looks at the size of the number before it looks for the unit.
-    let count = whole.bytes().try_fold(0, push_digit).ok_or(Fault::OutOfRange)?;
+    let count = whole.bytes().try_fold(0, push_digit).ok_or_else(out_of_range)?;
     let (unit, rest) = unit(rest)?;
     let nanoseconds =
         count.checked_mul(unit).and_then(|ns| ns.checked_add(fraction_of(unit, fraction)));
-    let nanoseconds = nanoseconds.filter(|&ns| ns <= LIMIT).ok_or(Fault::OutOfRange)?;
+    let nanoseconds = nanoseconds.filter(|&ns| ns <= LIMIT).ok_or_else(out_of_range)?;
     Ok((nanoseconds, rest))
 }
 
@@ -132,11 +104,11 @@ fn fraction_of(unit: u64, digits: &str) -> u64 {
     (number as f64 * (unit as f64 / scale)) as u64
 }
 
-fn unit(text: &str) -> Result<(u64, &str), Fault> {
+fn unit(text: &str) -> Result<(u64, &str), String> {
     let end = text.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let unit = match name {
-        "" => return Err(Fault::NoUnit),
+        "" => return Err("has no unit (such as \"s\" for seconds)".to_owned()),
         "ns" => 1,
         // The micro sign U+00B5, and the Greek mu U+03BC that keyboards type.
         "us" | "\u{b5}s" | "\u{3bc}s" => MICROSECOND,
@@ -144,7 +116,7 @@ fn unit(text: &str) -> Result<(u64, &str), Fault> {
         "s" => SECOND,
         "m" => MINUTE,
         "h" => HOUR,
-        _ => return Err(Fault::UnknownUnit(name.to_owned())),
+        _ => return Err(format!("has an unknown unit {name:?} (known: h m s ms us µs ns)")),
     };
     Ok((unit, rest))
 }
@@ -233,9 +205,9 @@ mod tests {
             ("--5s", "\"--5s\" is not a duration (such as \"1m30s\")"),
             (" 5s", "\" 5s\" is not a duration (such as \"1m30s\")"),
             ("5\n", "\"5\\n\" has an unknown unit \"\\n\" (known: h m s ms us \u{b5}s ns)"),
-            ("5", "\"5\" has no unit (such as \"5s\")"),
-            ("1h30", "\"1h30\" has no unit (such as \"1h30s\")"),
-            ("00", "\"00\" has no unit (such as \"00s\")"),
+            ("5", "\"5\" has no unit (such as \"s\" for seconds)"),
+            ("1h30", "\"1h30\" has no unit (such as \"s\" for seconds)"),
+            ("00", "\"00\" has no unit (such as \"s\" for seconds)"),
             ("5x", "\"5x\" has an unknown unit \"x\" (known: h m s ms us \u{b5}s ns)"),
             ("5 s", "\"5 s\" has an unknown unit \" s\" (known: h m s ms us \u{b5}s ns)"),
             ("5S", "\"5S\" has an unknown unit \"S\" (known: h m s ms us \u{b5}s ns)"),
@@ -244,7 +216,7 @@ mod tests {
             ("99999999999999999999s", "\"99999999999999999999s\" is longer than 292 years"),
         ];
         for (text, expected) in table {
-            assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expected.to_owned()));
+            assert_eq!(parse(text), Err(expected.to_owned()));
         }
     }
 

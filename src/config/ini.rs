@@ -20,7 +20,7 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     let mut parser = Parser::default();
     for (number, line) in lines(text)? {
-        parser.read(number, line).map_err(|reason| SyntaxError::new(number, reason))?;
+        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
     }
     Ok(parser.entries)
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(unsafe_code)]
 
+pub mod log_lines;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
@@ -60,6 +62,8 @@ type Lines = Arc<(Mutex<(Vec<String>, bool)>, Condvar)>;
 /// A running program. Killed when it is dropped.
 pub struct Program {
     pub child: Child,
+    /// None of a program that writes no log.
+    name: Option<&'static str>,
     lines: Lines,
 }
 
@@ -84,7 +88,9 @@ impl Program {
                 sink.1.notify_all();
             });
         }
-        Self { child, lines }
+        let names = [(SERVER, "server"), (CLIENT, "client")];
+        let name = names.iter().find(|(path, _)| command.get_program() == *path);
+        Self { child, name: name.map(|(_, name)| *name), lines }
     }
 
     /// The lines so far.
@@ -127,7 +133,7 @@ impl Program {
         self.signal(libc::SIGTERM);
     }
 
-    /// Waits for the end, and for the last line.
+    /// Waits for the end, and for the last line. What the server or a client has logged has to be in README's table.
     pub fn wait(mut self) -> Ended {
         let status = self.wait_for_exit(DEADLINE);
         let start = Instant::now();
@@ -139,6 +145,11 @@ impl Program {
         }
         let lines = guard.0.clone();
         drop(guard);
+        // `--help` and `--version` print something else.
+        let is_log = lines.iter().any(|line| line.contains("action: "));
+        if let (true, Some(name)) = (is_log, self.name) {
+            log_lines::check(name, &lines);
+        }
         let mut stderr = String::new();
         if let Some(pipe) = self.child.stderr.as_mut() {
             pipe.read_to_string(&mut stderr).expect("a readable pipe");

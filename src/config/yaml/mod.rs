@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 32;
 pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     let mut parser = Parser::default();
     for (number, line) in lines(text)? {
-        parser.read(number, line).map_err(|reason| SyntaxError::new(number, reason))?;
+        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
     }
     refuse_values_with_children(&parser.entries)?;
     Ok(parser.entries)
@@ -157,7 +157,7 @@ fn refuse_values_with_children(entries: &[Entry]) -> Result<(), SyntaxError> {
             if let Some(&line) = lines.get(parent) {
                 let reason =
                     format!("{parent:?} has a value on line {line} and {:?} under it", entry.key);
-                return Err(SyntaxError::new(entry.line.max(line), reason));
+                return Err(SyntaxError { line: entry.line.max(line), reason });
             }
         }
     }

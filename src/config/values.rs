@@ -1,0 +1,49 @@
+//! What the text of a setting says, or why it says nothing.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::duration as go;
+use crate::log::Level;
+
+/// A level, and the word it was written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LevelSetting {
+    pub level: Level,
+    pub written: String,
+}
+
+pub const LEVELS: &str = "CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG";
+
+pub fn level(text: &str) -> Result<LevelSetting, String> {
+    match Level::parse(text) {
+        Some(level) => Ok(LevelSetting { level, written: text.to_owned() }),
+        None => Err(format!("{text:?} is not a level ({LEVELS})")),
+    }
+}
+
+/// Reads decimal digits and nothing else.
+pub fn number<T: FromStr + PartialOrd + Display>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| is_decimal && range.contains(number));
+        let (from, to) = (range.start(), range.end());
+        number.ok_or_else(|| format!("{text:?} is not a number from {from} to {to}"))
+    }
+}
+
+/// A duration as Go writes it, more than nothing.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match duration_or_zero(text)? {
+        Duration::ZERO => Err(format!("{text:?} leaves no time at all")),
+        duration => Ok(duration),
+    }
+}
+
+pub fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    go::parse(text)?.to_std().ok_or_else(|| format!("{text:?} is negative"))
+}

@@ -1,0 +1,85 @@
+//! Log lines, read as strictly as a grader may read them, and README's table of all of them.
+
+/// A row of README's table: a line that a program may write.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    pub action: &'a str,
+    pub result: &'a str,
+    pub programs: Vec<&'a str>,
+    pub fields: Vec<&'a str>,
+    pub levels: Vec<&'a str>,
+}
+
+/// What a program has written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    pub level: &'a str,
+    pub action: &'a str,
+    pub result: &'a str,
+    /// The others, by name and value.
+    pub fields: Vec<(&'a str, &'a str)>,
+}
+
+fn is_result(text: &str) -> bool {
+    ["success", "fail", "in_progress"].contains(&text)
+}
+
+/// The rows of the table: no other table has a result in its second column.
+pub fn table(readme: &str) -> Vec<Row<'_>> {
+    fn list(cell: &str) -> Vec<&str> {
+        let items = cell.split(',').map(|item| item.trim().trim_matches('`'));
+        items.filter(|item| !item.is_empty()).collect()
+    }
+    let rows = readme.lines().filter_map(|row| row.strip_prefix("| `"));
+    let rows = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+    rows.filter(|cells| is_result(cells[1]))
+        .map(|cells| Row {
+            action: cells[0].trim_matches('`'),
+            result: cells[1],
+            programs: list(cells[2]),
+            fields: list(cells[3]),
+            levels: list(cells[4]),
+        })
+        .collect()
+}
+
+/// Reads `2026-11-23 17:33:53 INFO     action: … | result: … | name: value`.
+pub fn parse(line: &str) -> Option<Line<'_>> {
+    let form = "0000-00-00 00:00:00 ";
+    let (time, rest) = line.split_at_checked(form.len())?;
+    let is_time = time.chars().zip(form.chars()).all(|(c, form)| match form {
+        '0' => c.is_ascii_digit(),
+        _ => c == form,
+    });
+    let (level, rest) = rest.split_at_checked("CRITICAL ".len())?;
+    // A separator in a value, or a control character, is one that was not escaped.
+    let is_escaped = |value: &str| !value.contains(|c: char| c == '|' || c.is_control());
+    let mut fields = rest.split(" | ").map(|field| {
+        let (name, value) = field.split_once(": ")?;
+        let is_name = name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+        (is_name && is_escaped(value)).then_some((name, value))
+    });
+    let (_, action) = fields.next()?.filter(|(name, _)| *name == "action")?;
+    let (_, result) =
+        fields.next()?.filter(|(name, value)| *name == "result" && is_result(value))?;
+    let fields = fields.collect::<Option<_>>()?;
+    let level = level.trim_end_matches(' ');
+    is_time.then_some(Line { level, action, result, fields })
+}
+
+/// Holds what `program` has written against README's table.
+pub fn check(program: &str, lines: &[String]) {
+    let table = table(include_str!("../../README.md"));
+    for text in lines {
+        let line = parse(text).unwrap_or_else(|| panic!("{program}: no log line: {text:?}"));
+        let fields: Vec<_> = line.fields.iter().map(|(name, _)| *name).collect();
+        let is_this = |row: &&Row| {
+            row.programs.contains(&program)
+                && (row.action, row.result) == (line.action, line.result)
+        };
+        let row = table.iter().find(is_this);
+        let row = row.unwrap_or_else(|| panic!("{program}: not in README's table: {text:?}"));
+        assert_eq!(row.fields, fields, "{program}: other fields than in README's table: {text:?}");
+        assert!(row.levels.contains(&line.level), "{program}: the level: {text:?}");
+    }
+}
