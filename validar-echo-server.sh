@@ -7,7 +7,7 @@ network=tp0_testing_net
 limit=5 # seconds for the echo; "timeout", because BusyBox has two netcats whose -w differ
 engine_limit=30 # seconds for any one answer of the engine
 said=''  # the result line is printed
-work=''  # folder for temporary files
+work=''  # directory for temporary files
 child='' # process that runs the container
 
 # say RESULT: the one line, after which no signal can bring another
@@ -36,75 +36,87 @@ cleanup() {
     }
 }
 
+if [ "${1-}" = --help ] || [ "${1-}" = -h ]; then
+    printf 'usage: validar-echo-server.sh\nPrints "action: test_echo_server | result: success" or "... fail".\n'
+    exit
+fi
 trap cleanup EXIT
 trap 'fail interrupted' INT TERM HUP
 
 root=$(dirname -- "$(readlink -f -- "$0")")
 config=$root/server/config.ini
-# Not to end between the making of the folder and the telling of its name.
+# Not to end between the making of the directory and the telling of its name.
 work=$(trap '' INT TERM HUP && exec mktemp -d)
 nonce=$(od -A n -t x1 -N 8 /dev/urandom | tr -d ' \n')
 container=validar-echo-server-$nonce
 
 # As the host has it: an old BusyBox's knows no -k, and macOS has none (the one in the container still holds).
-if timeout -k 2 1 true 2>/dev/null; then
-    limited="timeout -k 2 $engine_limit"
-elif command -v timeout >/dev/null; then
-    limited="timeout $engine_limit"
-else
-    limited=''
-fi
+for limited in "timeout -k 2 $engine_limit" "timeout $engine_limit" ''; do
+    ! $limited true 2>/dev/null || break
+done
 
 engine() { $limited docker "$@"; }
 
-# The value as configparser finds it: [DEFAULT] only, a key in any case, "=" or ":", any line ending.
-port() {
-    tr '\r' '\n' <"$config" | LC_ALL=C awk '
-        NR == 1 { sub(/^\357\273\277/, "") }
-        { gsub(/^[ \t]+|[ \t]+$/, "") }
-        /^\[/ { ours = /^\[DEFAULT\][ \t]*([#;].*)?$/ }
-        ours && tolower($0) ~ /^server_port[ \t]*[=:]/ {
-            sub(/^[^=:]*[=:][ \t]*/, "")
-            print
-            exit
-        }'
+# reason STATUS: all that the engine has said, its warnings too, on one line
+reason() {
+    case $1 in
+    124 | 137 | 143) printf 'no answer within %d seconds' "$engine_limit" ;;
+    *) [ -s "$work/errors" ] && paste -s -d ' ' "$work/errors" || printf 'status %d' "$1" ;;
+    esac
 }
 
-# shown FILE: its first bytes, on one line
-shown() { printf '%d bytes "%s"' "$(wc -c <"$1")" "$(head -c 100 "$1" | LC_ALL=C tr -c ' -~' '?')"; }
+# The value as configparser finds it: [DEFAULT] only, a key in any case, "=" or ":", any line ending, a BOM.
+port() {
+    LC_ALL=C tr -d '\357\273\277' <"$config" | tr '\r' '\n' | LC_ALL=C awk -F '[ \t]*[=:][ \t]*' '
+        { gsub(/^[ \t]+|[ \t]+$/, "") }
+        /^\[/ { ours = /^\[DEFAULT\]/ }
+        ours && tolower($1) == "server_port" { print ($2 ~ /^[0-9]+$/ ? $2 + 0 : $2); exit }'
+}
 
-# In the background, for a shell puts off a trap until a command in the foreground ends.
+# shown FILE: its first bytes, as a C programmer writes them. od gives each of them four columns.
+shown() {
+    printf '%d bytes "' "$(wc -c <"$1")"
+    head -c 100 "$1" | LC_ALL=C od -A n -v -t c | LC_ALL=C awk '{
+        for (i = 1; i <= length($0); i += 4) {
+            byte = substr($0, i, 4)
+            sub(/^ +/, "", byte)
+            if (byte ~ /^[0-7][0-7][0-7]$/ || byte ~ /^[\\"]$/) byte = "\\" byte
+            printf "%s", (byte == "" ? " " : byte)
+        }
+    }'
+    printf '"'
+}
+
+# In the background, for a shell puts off a trap until a command in the foreground ends. netcat ends with 0 or 1, and
+# with more if the limit has ended it.
 exchange() {
     # shellcheck disable=SC2016 # for the container's shell to expand
-    $limited docker run --rm --name "$container" --network "$network" busybox \
-        sh -c 'printf "%s\n" "$1" | timeout "$3" nc server "$2" | head -c 4096' sh "$1" "$2" "$limit" \
-        >"$work/answer" 2>"$work/errors" &
+    $limited docker run --rm --name "$container" --network "$network" busybox sh -c '
+        printf "%s\n" "$1" | { timeout "$3" nc server "$2" || [ $? -eq 1 ] || echo "late" >&2; } | head -c 4096
+        ' sh "$1" "$2" "$limit" >"$work/answer" 2>"$work/errors" &
     child=$!
     wait "$child"
 }
 
 [ $# -eq 0 ] || fail "takes no arguments, got: $*"
+[ ! -d "$config" ] || fail "$config: is a directory (an engine makes one of a missing mount): remove it, and git checkout $config"
 [ -f "$config" ] || fail "$config: no such file"
+[ -r "$config" ] || fail "$config: no permission to read it"
 port=$(port)
-case $port in
-'') fail "$config: no SERVER_PORT in [DEFAULT]" ;;
-*[!0123456789]*) fail "$config: SERVER_PORT: \"$port\" is not a port number" ;;
-esac
-number=${port#"${port%%[!0]*}"} # without leading zeros
-case $number in
-'') fail "$config: SERVER_PORT is 0, a free port that only the server's log shows" ;;
-??????* | 6553[6-9] | 655[4-9]? | 65[6-9]?? | 6[6-9]??? | [7-9]????)
-    fail "$config: SERVER_PORT: \"$port\" is not a port number: 65535 is the last" ;;
-esac
-port=$number
+[ -n "$port" ] || fail "$config: no SERVER_PORT in [DEFAULT]"
+[ "$port" != 0 ] || fail "$config: SERVER_PORT is 0, a free port that only the server's log shows"
+{ [ "$port" -gt 0 ] && [ "$port" -le 65535 ]; } 2>/dev/null || fail "$config: SERVER_PORT: \"$port\" is not a port number"
 command -v docker >/dev/null || fail 'there is no docker command'
-engine version >/dev/null 2>"$work/errors" || fail "no Docker engine answers: $(head -n 1 "$work/errors")"
+engine version >/dev/null 2>"$work/errors" || fail "the Docker engine cannot be asked: $(reason $?)"
+# A worker of a swarm learns of the network only when something there joins it.
 engine network inspect "$network" >/dev/null 2>&1 ||
-    fail "there is no network $network: make docker-compose-up creates it"
+    [ "$(engine info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)" = active ] ||
+    fail "there is no network $network: start the server, by make docker-compose-up (with COMPOSE_FILE=… for a file \
+of another name than docker-compose-dev.yaml)"
 "$root/docker/base-images.sh" busybox >&2 || fail 'there is no busybox image'
 
 message="Hello Echo $nonce"
-exchange "$message" "$port" || fail "no container could run: $(head -n 1 "$work/errors")"
+exchange "$message" "$port" || fail "no container could run: $(reason $?)"
 child=''
 
 # Files, not variables: a shell drops trailing newlines and NULs, and those are differences.
@@ -115,6 +127,8 @@ elif [ -s "$work/answer" ]; then
     fail "server:$port answered otherwise: sent $(shown "$work/sent"), got $(shown "$work/answer")"
 elif grep -q '^nc: ' "$work/errors"; then
     fail "no server at server:$port (docker ps -a and docker logs server may tell why): $(grep '^nc: ' "$work/errors")"
-else
+elif grep -q '^late$' "$work/errors"; then
     fail "server:$port sent nothing back within $limit seconds"
+else
+    fail "server:$port closed the connection and sent nothing back"
 fi

@@ -8,8 +8,10 @@ set -eu
 pull_limit=300 # seconds; an engine gives up on a dead registry sooner, but a slow one can go on for hours
 work=''
 
-usage() {
-    echo "usage: $0 rust:1.85-alpine|busybox ..." >&2
+usage() { echo "usage: $0 rust:1.85-alpine|busybox ..."; }
+
+refuse() {
+    usage >&2
     exit 2
 }
 
@@ -133,11 +135,17 @@ ensure() {
     step "$1: done"
 }
 
-[ $# -gt 0 ] || usage
+case ${1-} in
+--help | -h)
+    usage
+    exit
+    ;;
+'') refuse ;;
+esac
 for image in "$@"; do
     case $image in
     rust:1.85-alpine | busybox) ;;
-    *) usage ;;
+    *) refuse ;;
     esac
 done
 docker version >/dev/null || fail 'no Docker engine answers'

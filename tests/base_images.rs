@@ -25,4 +25,7 @@ fn refuses_other_names_before_it_does_anything() {
         assert_eq!(done.status, 2);
         assert!(done.stderr.starts_with("usage: ") && !folder.path("asked").exists());
     }
+    let done = folder.run("docker/base-images.sh", &["--help"]);
+    assert!(done.status == 0 && done.stdout.starts_with("usage: "), "{done:?}");
+    assert!(!folder.path("asked").exists());
 }

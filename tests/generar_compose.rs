@@ -20,8 +20,10 @@ fn refuses_bad_arguments_and_leaves_the_file_alone() {
     let folder = Folder::built("arguments");
     let file = folder.path("elsewhere/compose.yaml");
     fs::write(&file, "as it was").unwrap();
-    let cases: [&[&str]; 13] = [
+    let cases: [&[&str]; 15] = [
         &[],
+        &["--stack", "compose.yaml"],
+        &["compose.yaml", "--stack", "1"],
         &["compose.yaml"],
         &["compose.yaml", "1", "2"],
         &["", "1"],
@@ -42,6 +44,10 @@ fn refuses_bad_arguments_and_leaves_the_file_alone() {
         assert_eq!(fs::read_to_string(&file).unwrap(), "as it was", "{arguments:?}");
         assert_eq!(names(&folder.path("elsewhere")), ["compose.yaml"], "{arguments:?}");
     }
+    for help in ["--help", "-h"] {
+        let done = folder.run("generar-compose.sh", &[help]);
+        assert!(done.status == 0 && done.stdout.starts_with("usage: "), "{help}: {done:?}");
+    }
 }
 
 #[test]
@@ -58,6 +64,54 @@ fn names_sources_beside_the_file_or_absolutely() {
         assert_eq!(fs::read_to_string(folder.path("elsewhere").join(file)).unwrap(), expected);
     }
     assert_eq!(names(&folder.path("elsewhere")), ["-file", "a file"]);
+}
+
+#[test]
+fn writes_the_file_of_a_stack_too() {
+    let folder = Folder::built("stack");
+    let root = folder.0.to_str().unwrap();
+    for (file, expected) in [
+        ("../stack", gen_prints(&["--stack", "5000"])),
+        ("stack", gen_prints(&["--stack", "--root", root, "5000"])),
+    ] {
+        let done = folder.run("generar-compose.sh", &["--stack", file, "5000"]);
+        assert_eq!(done.status, 0, "{file}: {done:?}");
+        assert_eq!(fs::read_to_string(folder.path("elsewhere").join(file)).unwrap(), expected);
+    }
+}
+
+#[test]
+fn says_how_to_start_what_it_has_written() {
+    let folder = Folder::built("it's here");
+    folder.fake("make", "printf '%s\\n' \"$@\"");
+    let root = folder.0.to_str().unwrap();
+    for (arguments, asked) in [
+        (&["../docker-compose-dev.yaml", "1"][..], None),
+        (&["/dev/null", "1"], None),
+        (&["../out", "1"], Some(format!("docker-compose-up\nCOMPOSE_FILE={root}/out\n"))),
+        (
+            &["docker-compose-dev.yaml", "1"],
+            Some(format!(
+                "docker-compose-up\nCOMPOSE_FILE={root}/elsewhere/docker-compose-dev.yaml\n"
+            )),
+        ),
+        (
+            &["--stack", "../docker-compose-dev.yaml", "1"],
+            Some(format!("docker-stack-up\nSTACK_FILE={root}/docker-compose-dev.yaml\n")),
+        ),
+    ] {
+        let done = folder.run("generar-compose.sh", arguments);
+        assert_eq!((done.status, done.stdout.as_str()), (0, ""), "{arguments:?}: {done:?}");
+        let Some(asked) = asked else {
+            assert_eq!(done.stderr, "", "{arguments:?}");
+            continue;
+        };
+        // A shell understands it as it stands.
+        let command = done.stderr.strip_prefix("generar-compose.sh: to start it: ").unwrap();
+        folder.script("start.sh", command);
+        let expected = format!("-C\n{root}\n{asked}");
+        assert_eq!(folder.run("start.sh", &[]).stdout, expected, "{arguments:?}");
+    }
 }
 
 #[test]
@@ -81,15 +135,15 @@ fn says_where_it_cannot_write() {
     symlink("loop", folder.path("elsewhere/loop")).unwrap();
     // /proc, because nobody can make a file there: these tests may run as root.
     for (file, reason) in [
-        ("folder", "folder: is a folder"),
-        ("none/", "none/: there is no such folder, nor would it be a file"),
-        ("none/file", "none/file: there is no folder ./none"),
+        ("folder", "folder: is a directory"),
+        ("none/", "none/: there is no such directory, nor would it be a file"),
+        ("none/file", "none/file: there is no such directory"),
         ("loop", "loop: a link that leads nowhere"),
-        ("/proc/file", "/proc/file: no permission to write in /proc"),
+        ("/proc/file", "/proc/file: left as it was"), // after mktemp's own words
     ] {
         let done = folder.run("generar-compose.sh", &[file, "1"]);
         assert_eq!(done.status, 1, "{file}: {done:?}");
-        assert_eq!(done.stderr, format!("generar-compose.sh: {reason}\n"));
+        assert!(done.stderr.ends_with(&format!("generar-compose.sh: {reason}\n")), "{done:?}");
     }
 }
 
@@ -100,13 +154,16 @@ fn leaves_the_file_alone_when_the_disk_is_full() {
     let end = "generar-compose.sh: /dev/full: not all of it is written\n";
     assert!(done.status == 1 && done.stderr.ends_with(end), "{done:?}");
 
-    folder.fake("cat", "echo half; echo 'cat: no space' >&2; exit 1");
     fs::write(folder.path("elsewhere/old"), "as it was").unwrap();
-    let done = folder.run("generar-compose.sh", &["old", "1"]);
-    let stderr = "cat: no space\ngenerar-compose.sh: old: left as it was\n";
-    assert_eq!((done.status, done.stderr.as_str()), (1, stderr));
-    assert_eq!(fs::read_to_string(folder.path("elsewhere/old")).unwrap(), "as it was");
-    assert_eq!(names(&folder.path("elsewhere")), ["old"]);
+    for full in ["cat", "cp", "mktemp", "mv"] {
+        folder.fake(full, "echo half; echo 'no space' >&2; exit 1");
+        let done = folder.run("generar-compose.sh", &["old", "1"]);
+        let stderr = "no space\ngenerar-compose.sh: old: left as it was\n";
+        assert_eq!((done.status, done.stderr.as_str()), (1, stderr), "{full}");
+        assert_eq!(fs::read_to_string(folder.path("elsewhere/old")).unwrap(), "as it was");
+        assert_eq!(names(&folder.path("elsewhere")), ["old"], "{full}");
+        fs::remove_file(folder.path("bin").join(full)).unwrap();
+    }
 }
 
 #[test]
@@ -215,23 +272,24 @@ fn needs_a_binary_or_a_compiler_or_docker() {
     assert_eq!(folder.run("generar-compose.sh", &["../compose.yaml", "1"]).status, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), expected, "by rustc");
 
-    // As on a file system that is mounted noexec.
+    // As on a file system that is mounted noexec; and there is no engine.
     folder.fake("rustc", "while [ \"$1\" != -o ]; do shift; done; : >\"$2\"");
-    let done = folder.run("generar-compose.sh", &["../compose.yaml", "1"]);
-    assert_eq!(done.status, 1);
-    assert!(done.stderr.contains("set TMPDIR to another folder"), "{done:?}");
-
-    folder.fake("rustc", "echo 'rustc: too old' >&2; exit 1");
-    folder.fake("docker", "exit 1");
+    folder.fake("docker", "echo 'permission denied' >&2; exit 1");
     fs::remove_file(&file).unwrap();
     let done = folder.run("generar-compose.sh", &["../compose.yaml", "1"]);
-    assert_eq!(done.status, 1);
-    assert!(done.stderr.starts_with("rustc: too old\n"), "{done:?}");
-    assert!(done.stderr.contains("no Docker engine") && !file.exists(), "{done:?}");
+    assert!(done.stderr.contains("gen: Permission denied\n"), "{done:?}");
+
+    folder.fake("rustc", "echo 'rustc: too old' >&2; exit 1");
+    let done = folder.run("generar-compose.sh", &["../compose.yaml", "1"]);
+    assert!(done.stderr.starts_with("rustc: too old\npermission denied\n"), "{done:?}");
+    assert!(done.stderr.contains("\ngenerar-compose.sh: gen.rs needs one of"), "{done:?}");
+    assert!(done.status == 1 && !file.exists());
 
     let (_, program) = PROGRAMS[2];
-    // run --rm --network none --entrypoint /gen IMAGE
-    let engine = format!("[ \"$1\" != run ] || {{ shift 7; exec '{program}' \"$@\"; }}");
+    // run --rm --interactive --network none IMAGE sh -c COMMAND gen, the source on its stdin
+    let engine = format!(
+        "[ \"$1\" = run ] || exit 0; shift 10; tar -x -O -f - gen.rs | grep -q 'fn main' && exec '{program}' \"$@\""
+    );
     folder.fake("docker", &engine);
     assert_eq!(folder.run("generar-compose.sh", &["../compose.yaml", "1"]).status, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), expected, "by Docker");

@@ -28,11 +28,16 @@ fn compares_every_byte() {
         ("cat; sleep 60", 0, ""),
         ("cat; echo", 1, "answered otherwise"),
         ("tr -d '\\n'", 1, "answered otherwise"),
+        (
+            "cat >/dev/null; printf 'a \"b\\\\\\r\\n\\0\\303\\261 c\\n'",
+            1,
+            r#", got 13 bytes "a \"b\\\r\n\0\303\261 c\n""#,
+        ),
         ("tr H h", 1, "answered otherwise"),
         ("cat; printf '\\0'", 1, "answered otherwise"),
         ("cat; exec yes", 1, "answered otherwise"),
-        ("cat >/dev/null", 1, "sent nothing back"),
-        ("sleep 60", 1, "sent nothing back"),
+        ("cat >/dev/null", 1, "server:12345 closed the connection and sent nothing back\n"),
+        ("sleep 60", 1, "server:12345 sent nothing back within 5 seconds\n"),
         (
             "echo \"nc: bad address 'server'\" >&2; exit 1",
             1,
@@ -105,25 +110,53 @@ fn reads_the_port_from_the_settings() {
 #[test]
 fn says_what_is_missing() {
     let folder = Folder::new("missing");
+    // A warning of the engine's hides nothing.
     for (engine, reason) in [
-        ("echo no such host >&2; exit 1", "no Docker engine answers: no such host"),
-        ("[ $1 != network ]", "there is no network tp0_testing_net"),
         (
-            "[ $1 != run ] || { echo out of names >&2; exit 125; }",
-            "no container could run: out of names",
+            "echo 'WARNING: old' >&2; echo 'permission denied' >&2; exit 1",
+            "the Docker engine cannot be asked: WARNING: old permission denied",
         ),
+        (
+            "[ $1 != network ]",
+            "there is no network tp0_testing_net: start the server, by make docker",
+        ),
+        // Where others are joined into a swarm, the network may be there nevertheless.
+        (
+            "case $1 in network) exit 1 ;; info) echo active ;; run) echo 'no network' >&2; exit 125 ;; esac",
+            "no container could run: no network",
+        ),
+        (
+            "[ $1 != run ] || { echo Emulate >&2; echo out of names >&2; exit 125; }",
+            "no container could run: Emulate out of names",
+        ),
+        ("[ $1 != image ] && [ $1 != pull ]", "there is no busybox image"),
     ] {
         folder.fake("docker", engine);
+        folder.fake("apt-get", "exit 1");
         let done = folder.run("validar-echo-server.sh", &[]);
         assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{engine}: {done:?}");
         assert!(done.stderr.contains(reason), "{engine}: {done:?}");
     }
+    let done = folder.run("validar-echo-server.sh", &["--help"]);
+    assert!(done.status == 0 && done.stdout.starts_with("usage: "), "{done:?}");
     let done = folder.run("validar-echo-server.sh", &["12345"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
     let mut command = folder.command("sh", "validar-echo-server.sh", &[]);
     let done = ended(command.env("TMPDIR", folder.path("nowhere")).output().unwrap());
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
     assert!(done.stderr.contains("nowhere"), "{done:?}");
+
+    let settings = folder.path("server/config.ini");
+    fs::remove_file(&settings).unwrap();
+    let none = folder.run("validar-echo-server.sh", &[]);
+    fs::create_dir(&settings).unwrap();
+    let directory = folder.run("validar-echo-server.sh", &[]);
+    for (done, reason) in
+        [(none, "config.ini: no such file"), (directory, "config.ini: is a directory")]
+    {
+        assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
+        assert!(done.stderr.contains(reason), "{done:?}");
+    }
 }
 
 #[test]
@@ -137,5 +170,6 @@ fn ends_an_engine_that_will_not_be_asked() {
     symlink("../validar-echo-server.sh", folder.path("elsewhere/validar")).unwrap();
     let done = folder.run("elsewhere/validar", &[]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
-    assert!(done.stderr.contains("no Docker engine answers"), "{done:?}");
+    let reason = "the Docker engine cannot be asked: no answer within 1 seconds\n";
+    assert!(done.stderr.ends_with(reason), "{done:?}");
 }
