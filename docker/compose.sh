@@ -112,7 +112,10 @@ wait_for_server() {
         log=$(docker logs server 2>&1)
         case $state in false*) fail "the server has ended with ${state#* }: $(say "$log" | tail -n 1)" ;; esac
         case $log in *'action: accept_connections | result: in_progress'*) return ;; esac
-        if [ $seconds -ge 2 ] && listens; then return; fi
+        if [ $seconds -ge 2 ]; then
+            listens && return
+            sleep 1
+        fi
         [ $seconds -lt $limit ] || fail "the server does not listen after $limit seconds: docker logs server"
         sleep 0.1
     done
