@@ -3,16 +3,9 @@ SHELL := /bin/sh
 
 CLIENTS ?= 5
 FUZZ_SECONDS ?= 30
-COMPOSE_FILE := docker-compose-dev.yaml
 VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
 SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
-
-# Looked for at each use: Compose v2 is a plugin of the docker command, 1.29 a command of its own, which
-# waits for itself for ever once it starts as many services as its limit (64) allows at a time, and asks the
-# engine to start them all at once, but for no longer than 60 seconds.
-limits = env COMPOSE_PARALLEL_LIMIT=2048 COMPOSE_HTTP_TIMEOUT=3600
-compose = $$(docker compose version >/dev/null 2>&1 && echo docker compose || echo $(limits) docker-compose) --file $(COMPOSE_FILE)
 
 .PHONY: help
 help: ## List these targets
@@ -68,33 +61,17 @@ docker-image: ## Build the image and tag it server:latest and client:latest
 	docker/base-images.sh rust:1.85-alpine
 	docker build --tag server:latest --tag client:latest .
 
-.PHONY: compose-file
-compose-file:
-	@test -f $(COMPOSE_FILE) || { echo "$(COMPOSE_FILE): no such file: ./generar-compose.sh $(COMPOSE_FILE) $(CLIENTS) writes it" >&2; exit 1; }
-
-# An engine may make a folder of a mount's missing source, which only its owner, root, can remove.
-.PHONY: settings
-settings:
-	@for file in server/config.ini client/config.yaml; do \
-		test -f $$file || { echo "$$file: not a regular file: the containers have no settings to mount" >&2; exit 1; }; \
-	done
-
 .PHONY: docker-compose-up
-docker-compose-up: compose-file settings docker-image ## Start the containers of docker-compose-dev.yaml
-	$(compose) up -d
+docker-compose-up: ## Start the containers of COMPOSE_FILE=docker-compose-dev.yaml, written with CLIENTS=5 if missing
+	@docker/compose.sh up
 
 .PHONY: docker-compose-logs
-docker-compose-logs: compose-file ## Follow their logs
-	$(compose) logs -f
+docker-compose-logs: ## Follow their logs
+	@docker/compose.sh logs
 
-# Compose 1.29 stops the services of its file and kills the rest (left by a larger one). So everything that
-# Compose has put on our network is stopped first, by a signal that lets it end by itself. Not all together: the
-# engine can lose count of a network's endpoints then and never remove it (moby/moby issue 42119), or hang (46661).
 .PHONY: docker-compose-down
-docker-compose-down: compose-file ## Stop and remove them, those of a larger file included
-	@containers=$$(docker ps --quiet --filter network=tp0_testing_net --filter label=com.docker.compose.project) && \
-		echo $$containers | xargs -r -n 8 docker stop -t 1
-	$(compose) down --remove-orphans
+docker-compose-down: ## Stop and remove what Compose has put on tp0_testing_net, whatever its file
+	@docker/compose.sh down
 
 .PHONY: clean
 clean: ## Remove what was built, except images

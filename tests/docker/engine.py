@@ -1,6 +1,7 @@
 """The few words the tests say to the engine and to a copy of the repository."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -30,6 +31,16 @@ def docker(*arguments, check=True):
 
 def inspect(name):
     return json.loads(docker("inspect", name))[0]
+
+
+def exited(name):
+    return inspect(name)["State"]["Status"] == "exited"
+
+
+def ip(name):
+    """A container's address on its only network."""
+    (attached,) = inspect(name)["NetworkSettings"]["Networks"].values()
+    return attached["IPAddress"]
 
 
 def image_id(name):
@@ -103,11 +114,11 @@ class Checkout:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
 
-    def run(self, *command, check=True):
-        return run(*command, check=check, cwd=self.folder)
+    def run(self, *command, check=True, **variables):
+        return run(*command, check=check, cwd=self.folder, env={**os.environ, **variables})
 
-    def make(self, target, check=True):
-        return self.run("make", target, check=check)
+    def make(self, *arguments, check=True, **variables):
+        return self.run("make", *arguments, check=check, **variables)
 
     def generate(self, clients):
         self.run("./generar-compose.sh", "docker-compose-dev.yaml", clients)

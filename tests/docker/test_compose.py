@@ -1,11 +1,4 @@
-import pytest
-from engine import containers, docker, eventually, image_id, inspect, logs, networks, remove_everything
-
-SETTINGS = ["server/config.ini", "client/config.yaml"]
-
-
-def exited(name):
-    return inspect(name)["State"]["Status"] == "exited"
+from engine import containers, docker, eventually, exited, image_id, inspect, logs, networks, remove_everything
 
 
 def test_five_clients_finish_their_loops(checkout):
@@ -75,35 +68,6 @@ def test_the_file_may_be_anywhere(checkout, tmp_path):
     checkout.compose("up", "-d")
     eventually(lambda: exited("client1"), "the client has ended")
     assert inspect("client1")["State"]["ExitCode"] == 0, logs("client1")
-
-
-@pytest.mark.parametrize("missing", SETTINGS)
-@pytest.mark.parametrize("as_a_folder", [False, True])
-def test_missing_settings_start_nothing(checkout, missing, as_a_folder):
-    checkout.generate(1)
-    (checkout.folder / missing).unlink()
-    if as_a_folder:
-        (checkout.folder / missing).mkdir()
-    done = checkout.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and missing in done.stderr
-    assert containers() == [] and (checkout.folder / missing).exists() == as_a_folder
-
-
-@pytest.mark.parametrize("target", ["docker-compose-up", "docker-compose-down"])
-def test_a_missing_compose_file_is_named(checkout, target):
-    done = checkout.make(target, check=False)
-    assert done.returncode != 0 and "docker-compose-dev.yaml: no such file" in done.stderr
-    assert containers() == []
-
-
-def test_logs_come_from_every_container(checkout):
-    checkout.loop(amount=1, period="0s")
-    checkout.generate(2)
-    checkout.make("docker-compose-up")
-    eventually(lambda: exited("client1") and exited("client2"), "both clients have ended")
-    docker("stop", "server")
-    done = checkout.make("docker-compose-logs")  # following ends with the last container
-    assert "[CLIENT 1] Message N°1" in done.stdout and "client_id: 2" in done.stdout
 
 
 def test_a_second_start_needs_no_cleaning(checkout):

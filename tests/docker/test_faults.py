@@ -15,6 +15,7 @@ from engine import (
     eventually,
     exit_statuses,
     inspect,
+    ip,
     logs,
     networks,
     now,
@@ -80,12 +81,6 @@ def up(checkout, clients, messages, period):
     names = [f"client{number}" for number in range(1, clients + 1)]
     eventually(lambda: all_say("Message N°1\n", names), "every client has an echo")
     return names
-
-
-def ip(name):
-    """A container's address on its only network."""
-    (attached,) = inspect(name)["NetworkSettings"]["Networks"].values()
-    return attached["IPAddress"]
 
 
 def unused_address():
