@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 30
 COMPOSE_FILE := docker-compose-dev.yaml
 VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
-SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
+SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
 # Looked for at each use: Compose v2 is a plugin of the docker command, 1.29 a command of its own, which
 # waits for itself for ever once it starts as many services as its limit (64) allows at a time, and asks the
@@ -33,6 +33,10 @@ test: ## Run the tests that need Rust alone
 .PHONY: test-references
 test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own
 	$(PYTEST) tests/references
+
+.PHONY: test-arm64
+test-arm64: ## Build for arm64, and run the tests that an emulator bears
+	tests/arm64.sh
 
 .PHONY: test-docker
 test-docker: $(VENV) ## Test the image, the Compose file and the validator with a Docker engine
@@ -64,7 +68,10 @@ lint: ## Check format, warnings and scripts
 	cmp Dockerfile client/Dockerfile
 
 .PHONY: docker-image
-docker-image: ## Build the image and tag it server:latest and client:latest
+docker-image: export DOCKER_DEFAULT_PLATFORM := $(or $(PLATFORM),$(DOCKER_DEFAULT_PLATFORM))
+docker-image: ## Build the image server:latest, client:latest (for another processor: PLATFORM=linux/arm64)
+	@test -z "$(PLATFORM)" || docker buildx version >/dev/null 2>&1 || { \
+		echo "PLATFORM=$(PLATFORM): Docker's legacy builder builds for its own machine alone: install buildx (on Debian 13: docker-buildx)" >&2; exit 1; }
 	docker/base-images.sh rust:1.85-alpine
 	docker build --tag server:latest --tag client:latest .
 
