@@ -58,12 +58,14 @@ bench: ## Measure side by side with the peers, into bench/RESULTS.md (some five 
 	bench/run.py
 
 .PHONY: lint
-lint: ## Check format, warnings and scripts
+lint: $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	shellcheck $(SCRIPTS)
+	$(VENV)/bin/yamllint --strict .yamllint .github client tests/golden
+	$(VENV)/bin/hadolint Dockerfile
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile
 
