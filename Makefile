@@ -5,7 +5,7 @@ CLIENTS ?= 5
 FUZZ_SECONDS ?= 30
 VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
-SCRIPTS := $(wildcard *.sh docker/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
+SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
 .PHONY: help
 help: ## List these targets
@@ -27,6 +27,10 @@ test: ## Run the tests that need Rust alone
 test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own
 	$(PYTEST) tests/references
 
+.PHONY: test-arm64
+test-arm64: ## Build for arm64, and run the tests that an emulator bears
+	tests/arm64.sh
+
 .PHONY: test-docker
 test-docker: $(VENV) ## Test the image, the Compose file and the validator with a Docker engine
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
@@ -47,17 +51,22 @@ bench: ## Measure side by side with the peers, into bench/RESULTS.md (some five 
 	bench/run.py
 
 .PHONY: lint
-lint: ## Check format, warnings and scripts
+lint: $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	shellcheck $(SCRIPTS)
+	$(VENV)/bin/yamllint --strict .yamllint .github client tests/golden
+	$(VENV)/bin/hadolint Dockerfile
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile
 
 .PHONY: docker-image
-docker-image: ## Build the image and tag it server:latest and client:latest
+docker-image: export DOCKER_DEFAULT_PLATFORM := $(or $(PLATFORM),$(DOCKER_DEFAULT_PLATFORM))
+docker-image: ## Build the image server:latest, client:latest (for another processor: PLATFORM=linux/arm64)
+	@test -z "$(PLATFORM)" || docker buildx version >/dev/null 2>&1 || { \
+		echo "PLATFORM=$(PLATFORM): Docker's legacy builder builds for its own machine alone: install buildx (on Debian 13: docker-buildx)" >&2; exit 1; }
 	docker/base-images.sh rust:1.85-alpine
 	docker build --tag server:latest --tag client:latest .
 

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Makes sure that base images exist locally: docker/base-images.sh rust:1.85-alpine busybox
+# For another platform than the engine's own, as docker pull has it: DOCKER_DEFAULT_PLATFORM=linux/arm64
 #
 # An image that is there stays as it is. Otherwise it is pulled; where no registry answers, a stand-in
 # of the same name is made from Debian's packages, so that the Dockerfile need not know the difference.
 set -eu
 
-pull_limit=300 # seconds; an engine gives up on a dead registry sooner, but a slow one can go on for hours
+# Seconds; an engine gives up on a dead registry sooner, but a slow one can go on for hours. A Mac has no such command.
+limited='timeout 300'
+command -v timeout >/dev/null || limited=''
 work=''
 
 usage() { echo "usage: $0 rust:1.85-alpine|busybox ..."; }
@@ -120,13 +123,17 @@ import_image() {
 }
 
 ensure() {
-    if docker image inspect "$1" >/dev/null 2>&1; then
-        return
+    if there=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$1" 2>/dev/null); then
+        case $platform in
+        "$there" | "$there"/*) return ;;
+        esac
     fi
     step "$1: pulling"
-    if timeout "$pull_limit" docker pull --quiet "$1"; then
+    if $limited docker pull --quiet "$1"; then
         return
     fi
+    [ "$platform" = "$own" ] ||
+        fail "$1: no registry answers, and a stand-in is made for $own only: build on a machine of $platform, or where a registry answers"
     step "$1: not to be had from a registry, making a stand-in"
     case $1 in
     busybox) make_busybox ;;
@@ -148,7 +155,8 @@ for image in "$@"; do
     *) refuse ;;
     esac
 done
-docker version >/dev/null || fail 'no Docker engine answers'
+own=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}') || fail 'no Docker engine answers'
+platform=${DOCKER_DEFAULT_PLATFORM:-$own}
 for image in "$@"; do
     ensure "$image"
 done

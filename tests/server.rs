@@ -6,7 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use support::{Program, SERVER, Server, command, half_close, read_to_end, until, untimed};
+use support::{
+    Program, SERVER, Server, command, half_close, os_error, read_to_end, until, untimed,
+};
 
 const REQUIRED: [(&str, &str); 4] = [
     ("SERVER_PORT", "0"),
@@ -219,10 +221,8 @@ fn a_port_in_use_is_named() {
     let environment = [&REQUIRED[1..], &[("SERVER_PORT", port.as_str())]].concat();
     let ended = Program::start(SERVER, &environment).wait();
     assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(
-        ended.stderr,
-        format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)\n")
-    );
+    let error = os_error(libc::EADDRINUSE);
+    assert_eq!(ended.stderr, format!("cannot listen on 127.0.0.1:{port}: {error}\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp0::client::exchange::{Exchange, Error, Progress};
+use tp0::client::exchange::{Error, Exchange, Progress};
 use tp0_fuzz::Script;
 
 const MESSAGE: &[u8] = b"ab\n";

@@ -22,9 +22,17 @@ pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 
 /// A command with nothing of this process's environment, in an empty folder of its own.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(program);
+    let mut command = run(program);
     command.env_clear().envs(environment.iter().copied()).current_dir(empty_folder());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// TEST_RUNNER is what runs the programs of another processor: tests/arm64.sh.
+fn run(program: &str) -> Command {
+    let Some(runner) = std::env::var_os("TEST_RUNNER") else { return Command::new(program) };
+    let mut command = Command::new(runner);
+    command.arg(program);
     command
 }
 
@@ -234,6 +242,11 @@ impl From<Program> for Server {
         program.wait_for("action: accept_connections | result: in_progress");
         Self { program, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
+}
+
+/// The text of an errno(3), which glibc and musl word differently: `Address already in use (os error 98)`.
+pub fn os_error(code: i32) -> String {
+    io::Error::from_raw_os_error(code).to_string()
 }
 
 /// All that comes until the peer ends its side; a reset is a failure.
