@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILT = HERE / "target/release"
@@ -208,10 +209,10 @@ class Server:
             raise Failure(result.stderr.strip().removeprefix("load: "))
         return json.loads(result.stdout)
 
-    def measure(self, connections, cpus=None):
+    def measure(self, connections, *options, cpus=None):
         """The load's figures, and what a connection has cost the server."""
         cpu, sleeps, sent = self.cpu(), self.sleeps(), segments()
-        figures = self.load(connections, cpus=cpus)
+        figures = self.load(connections, *options, cpus=cpus)
         time.sleep(SETTLE)
         figures["cpu_us"] = (self.cpu() - cpu) / connections / 1000
         figures["sleeps"] = (self.sleeps() - sleeps) / connections
@@ -255,20 +256,32 @@ class Server:
         self.stop()
 
 
-def compare(servers, slices, connections):
+class Case(typing.NamedTuple):
+    """A server as it is compared with others."""
+
+    command: list
+    sink: str = "file"
+    # When a message is sent: "now", right after connect(2), or "late", once the connection may be written to.
+    load: str = "now"
+
+    def options(self):
+        return ["--late"] if self.load == "late" else []
+
+
+def compare(cases, slices, connections):
     """One round: all servers side by side, each loaded for a fraction of a second in turn, so that
-    whatever else the machine does meets all of them alike. `servers` maps a name to a command and to
-    where its log goes; the answer maps it to a list of figures."""
+    whatever else the machine does meets all of them alike. `cases` by name; the answer maps a name to a
+    list of figures."""
     with contextlib.ExitStack() as stack:
         running = {}
-        for name, (command, sink) in servers.items():
-            running[name] = stack.enter_context(Server(command, sink, name))
-            running[name].load(WARM_UP)
-        figures = {name: [] for name in servers}
+        for number, (name, case) in enumerate(cases.items()):
+            running[name] = stack.enter_context(Server(case.command, case.sink, f"server-{number}"))
+            running[name].load(WARM_UP, *case.options())
+        figures = {name: [] for name in cases}
         for number in range(slices):
             # Forwards, then backwards.
-            for name in list(servers) if number % 2 == 0 else list(reversed(servers)):
-                figures[name].append(running[name].measure(connections))
+            for name in list(cases) if number % 2 == 0 else list(reversed(cases)):
+                figures[name].append(running[name].measure(connections, *cases[name].options()))
         return figures
 
 

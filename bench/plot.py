@@ -30,7 +30,7 @@ def panels(results):
     cpu = {
         name.removesuffix(", file"): row["ratio"]
         for name, row in results["cpu"].items()
-        if "pipe" not in name
+        if name.removesuffix(", file") in NAMES
     }
     yield "Server CPU a connection", "× the C yardstick, log to a file", cpu, "{:.2f} ×"
     held = {name: scaled(row["resident"], 1e6) for name, row in results["silent"].items()}

@@ -60,28 +60,61 @@ def build_peers():
 def build_program():
     """The folder with our programs, and what they are: the static build of the image where it can be
     had, for that is what runs in the end."""
-    target = f"{platform.machine()}-unknown-linux-musl"
-    libraries = output("rustc", "--print", "target-libdir", "--target", target)
-    if libraries and pathlib.Path(libraries).is_dir():
+    target = musl_target()
+    if target:
         say(f"building the program for {target}")
-        return cargo_build(target)
+        return cargo_build(ROOT, target)
     if output("docker", "image", "inspect", BASE_IMAGE):
         say("building the program's image")
         try:
             return image_build()
         except subprocess.CalledProcessError as error:
             say(f"the image could not be built: {(error.stderr or b'').decode().strip()[-500:]}")
-    say(f"neither {target} nor the image to be had: measuring the dynamically linked build")
-    return cargo_build(None)
+    say("neither a musl target nor the image to be had: measuring the dynamically linked build")
+    return cargo_build(ROOT, None)
 
 
-def cargo_build(target):
+def musl_target():
+    """The target of the static build, None if it is not installed."""
+    target = f"{platform.machine()}-unknown-linux-musl"
+    libraries = output("rustc", "--print", "target-libdir", "--target", target)
+    return target if libraries and pathlib.Path(libraries).is_dir() else None
+
+
+def cargo_build(source, target):
     folder = HERE / "target/program"
     options = ["--target", target] if target else []
     environment = {**os.environ, "CARGO_TARGET_DIR": str(folder)}
-    run("cargo", "build", "--quiet", "--release", "--locked", *options, cwd=ROOT, env=environment)
+    run("cargo", "build", "--quiet", "--release", "--locked", *options, cwd=source, env=environment)
     kind = "static, musl" if target else "dynamically linked, glibc"
     return folder / (target or "") / "release", f"{kind}, {output('rustc', '--version')}"
+
+
+def build_commit(commit):
+    """The folder with the programs of a commit, kept for the next time."""
+    name = run("git", "rev-parse", "--verify", f"{commit}^{{commit}}", cwd=ROOT, capture_output=True, text=True)
+    folder = HERE / "target/commits" / name.stdout.strip()
+    if not (folder / "gen").exists():
+        source = folder / "source"
+        source.mkdir(parents=True, exist_ok=True)
+        archive = run("git", "archive", name.stdout.strip(), cwd=ROOT, capture_output=True).stdout
+        run("tar", "--extract", "--directory", source, input=archive)
+        keep_build(source, folder)
+    return folder
+
+
+def build_tree(source):
+    """The folder with the programs of a directory as it is now."""
+    name = str(source.resolve()).strip("/").replace("/", "-")
+    return keep_build(source, HERE / "target/trees" / name)
+
+
+def keep_build(source, folder):
+    built, _ = cargo_build(source, musl_target())
+    folder.mkdir(parents=True, exist_ok=True)
+    for program in ("server", "client", "gen"):
+        shutil.copy2(built / program, folder)
+    return folder
 
 
 def image_build():

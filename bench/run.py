@@ -13,7 +13,7 @@ import measure
 import programs
 import report
 import scaling
-from measure import LOAD, LOAD_CPUS, SERVER_CPU, WORK, Failure, Server, pinned
+from measure import LOAD, LOAD_CPUS, SERVER_CPU, WORK, Case, Failure, Server, pinned
 
 SLICES, SLICE = 8, 2000
 HELD, HELD_SLICES, HELD_SLICE = 10_000, 3, 4000
@@ -75,20 +75,25 @@ class Bench:
     def cpu(self):
         """Of the servers, for a connection."""
         yardstick = self.servers["yardstick"]
-        servers = {"yardstick": (yardstick, "file"), "one packet": ([*yardstick, "one-packet"], "file")}
+        cases = {
+            "yardstick": Case(yardstick),
+            "one packet": Case([*yardstick, "one-packet"]),
+            "yardstick, late": Case(yardstick, load="late"),
+        }
         for name, command in self.servers.items():
             if name != "yardstick":
-                servers |= {f"{name}, {sink}": (command, sink) for sink in ("file", "pipe")}
-        rounds = [measure.compare(servers, SLICES, SLICE) for _ in self.turns("CPU a connection")]
+                cases |= {f"{name}, {sink}": Case(command, sink) for sink in ("file", "pipe")}
+                cases[f"{name}, late"] = Case(command, load="late")
+        rounds = [measure.compare(cases, SLICES, SLICE) for _ in self.turns("CPU a connection")]
         self.results["cpu"] = {
             name: {
-                "ratio": measure.summary([measure.ratio(turn[name], turn["yardstick"]) for turn in rounds]),
+                "ratio": measure.summary([measure.ratio(turn[name], turn[base(name)]) for turn in rounds]),
                 **{
                     key: measure.summary([measure.middle(turn[name], key) for turn in rounds])
                     for key in ("cpu_us", "sleeps", "segments")
                 },
             }
-            for name in servers
+            for name in cases
         }
 
     def silent(self):
@@ -219,6 +224,11 @@ class Bench:
         ours = self.servers["ours"]
         self.results["workers"] = scaling.closed_loop(ours, self.turns("two workers"))
         self.results["queue"] = scaling.full_queue(ours, self.turns("a full queue"))
+
+
+def base(name):
+    """What a ratio is to: the yardstick under the same load."""
+    return "yardstick, late" if name.endswith(", late") else "yardstick"
 
 
 def timed(what, command, *arguments, environment=None):

@@ -1,6 +1,7 @@
 //! Load for an echo server on loopback, and the two measurements that need a process of their own.
 
 mod drain;
+mod exchange;
 mod hold;
 mod run;
 mod socket;

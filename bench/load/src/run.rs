@@ -1,16 +1,16 @@
 //! The closed loop.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 
+use crate::exchange::{Exchange, Step};
 use crate::{seconds, socket};
 
 #[derive(Args)]
@@ -30,6 +30,9 @@ pub struct Options {
     /// Bytes of a message, newline included; shorter than the usual text is as long as that
     #[arg(long, default_value_t = 0)]
     size: usize,
+    /// Sends only when it has waited for the connection to be writable: mostly the server has accepted it by then
+    #[arg(long)]
+    late: bool,
     /// Sends a message in so many pieces
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pieces: u64,
@@ -43,25 +46,6 @@ pub struct Options {
 
 /// Nanoseconds; a longer latency counts as this long.
 const LONGEST: u64 = 60_000_000_000;
-
-/// A connection and what is on it.
-struct Exchange {
-    number: u64,
-    stream: TcpStream,
-    message: Vec<u8>,
-    sent: usize,
-    /// Up to here it may be sent by now.
-    piece_end: usize,
-    received: usize,
-    start: Instant,
-}
-
-enum Step {
-    Wait,
-    /// Waits before the next piece.
-    Pause,
-    Done,
-}
 
 /// A thread's share of it all.
 struct Run<'a> {
@@ -194,22 +178,15 @@ impl Run<'_> {
     }
 
     fn begin(&mut self, slot: usize) -> io::Result<()> {
-        let mut message = format!("[CLIENT 1] Message N°{}", self.begun).into_bytes();
+        let number = self.begun;
+        let mut message = format!("[CLIENT 1] Message N°{number}").into_bytes();
         message.resize(message.len().max(self.options.size.saturating_sub(1)), b'.');
         message.push(b'\n');
-        let start = Instant::now();
-        let stream = TcpStream::from_std(socket::connect(self.options.address, self.begun)?);
-        let number = self.begun;
-        let mut exchange =
-            Exchange { number, stream, message, sent: 0, piece_end: 0, received: 0, start };
+        let mut exchange = Exchange::begin(self.options.address, number, message)?;
         exchange.permit_piece(self.options.pieces);
         // On loopback the handshake is over by now: mostly the whole message goes out at once.
-        let step = exchange.send()?;
-        let interest = if exchange.sent == exchange.message.len() {
-            Interest::READABLE
-        } else {
-            Interest::READABLE | Interest::WRITABLE
-        };
+        let step = if self.options.late { Step::Wait } else { exchange.send()? };
+        let interest = exchange.interest();
         self.poll.registry().register(&mut exchange.stream, Token(slot), interest)?;
         self.slots[slot] = Some(exchange);
         self.note(slot, step);
@@ -251,53 +228,5 @@ impl Run<'_> {
     fn fail(&mut self, error: io::Error) {
         self.outcome.failures += 1;
         self.outcome.first_failure.get_or_insert(error);
-    }
-}
-
-impl Exchange {
-    /// Lets the next of `pieces` go.
-    fn permit_piece(&mut self, pieces: u64) {
-        let piece = self.message.len().div_ceil(pieces as usize);
-        self.piece_end = self.message.len().min(self.piece_end + piece);
-    }
-
-    fn send(&mut self) -> io::Result<Step> {
-        while self.sent < self.piece_end {
-            match self.stream.write(&self.message[self.sent..self.piece_end]) {
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Step::Wait),
-                Err(error) => return Err(error),
-            }
-            if self.sent == self.piece_end && self.sent < self.message.len() {
-                return Ok(Step::Pause);
-            }
-        }
-        Ok(Step::Wait)
-    }
-
-    /// Sends what may be sent and compares what has come, byte for byte. As the course's client does,
-    /// it takes the newline for the end and closes.
-    fn advance(&mut self) -> io::Result<Step> {
-        let step = self.send()?;
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let count = match self.stream.read(&mut buffer) {
-                Ok(0) => {
-                    let (received, expected) = (self.received, self.message.len());
-                    let text = format!("the answer ended after {received} of {expected} bytes");
-                    return Err(io::Error::other(text));
-                }
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(step),
-                Err(error) => return Err(error),
-            };
-            if !self.message[self.received..self.sent].starts_with(&buffer[..count]) {
-                return Err(io::Error::other("the answer differs from the message"));
-            }
-            self.received += count;
-            if self.received == self.message.len() {
-                return Ok(Step::Done);
-            }
-        }
     }
 }
