@@ -19,7 +19,7 @@ fail() {
 generate() {
     for binary in "${CARGO_TARGET_DIR:-$root/target}/release/gen" "${CARGO_TARGET_DIR:-$root/target}/debug/gen"; do
         # One that is out of date, or for another machine, is passed over.
-        if [ -z "$(find "$root/gen.rs" -newer "$binary" 2>&1)" ] && "$binary" --version >/dev/null 2>&1; then
+        if [ -z "$(find "$root/gen.rs" "$root/src/templates.rs" -newer "$binary" 2>&1)" ] && "$binary" --version >/dev/null 2>&1; then
             "$binary" "$@"
             return
         fi

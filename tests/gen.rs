@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
-const USAGE: &str = "usage: gen [--root DIR] N\n";
+const USAGE: &str = "usage: gen [--stack] [--root DIR] N\n";
 
 fn gen_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gen"));
@@ -30,6 +30,19 @@ fn printed(arguments: &[&str]) -> String {
 fn prints_the_golden_files() {
     assert_eq!(printed(&["0"]), include_str!("golden/compose-0.yaml"));
     assert_eq!(printed(&["2"]), include_str!("golden/compose-2.yaml"));
+    assert_eq!(printed(&["--stack", "0"]), include_str!("golden/stack-0.yaml"));
+    assert_eq!(printed(&["--stack", "2"]), include_str!("golden/stack-2.yaml"));
+}
+
+/// Only the number differs, and no bridge limits it.
+#[test]
+fn a_stack_file_is_as_long_for_any_number_of_clients() {
+    let two = printed(&["--stack", "2"]);
+    for count in ["1", "1023", "18446744073709551615"] {
+        let file = printed(&["--stack", count]);
+        let expected = two.replace("and 2 clients", &format!("and {count} clients"));
+        assert_eq!(file, expected.replace("REPLICAS-2", &format!("REPLICAS-{count}")));
+    }
 }
 
 #[test]
@@ -50,6 +63,9 @@ fn sources_are_below_the_root() {
         let file = printed(&["--root", root, "1"]);
         assert!(file.contains(&format!("        source: {source}\n")), "{root:?}: {file}");
         assert!(!file.contains("./"), "{root:?}: {file}");
+        let file = printed(&["--stack", "--root", root, "1"]);
+        assert!(file.contains(&format!("    file: {source}\n")), "{root:?}: {file}");
+        assert!(!file.contains("./"), "{root:?}: {file}");
     }
 }
 
@@ -65,7 +81,7 @@ fn help_and_version_are_asked_for() {
 
 #[test]
 fn bad_usage_is_refused() {
-    let table: [(&[&str], &str); 15] = [
+    let table: [(&[&str], &str); 20] = [
         (&[], "the number of clients is missing"),
         (&[""], "\"\" is not a plain decimal number of clients"),
         (&["1.5"], "\"1.5\" is not a plain decimal number of clients"),
@@ -81,6 +97,14 @@ fn bad_usage_is_refused() {
         (&["--root", "/", "3", "4"], "--root: DIR and N must follow"),
         (&["--root", "tp0", "3"], "--root: \"tp0\" is not an absolute path"),
         (&["--root", "", "3"], "--root: \"\" is not an absolute path"),
+        (&["--stack"], "the number of clients is missing"),
+        (&["--stack", "007"], "\"007\" is not a plain decimal number of clients"),
+        (
+            &["--stack", "18446744073709551616"],
+            "\"18446744073709551616\" is too large a number of clients",
+        ),
+        (&["2", "--stack"], "\"--stack\": unexpected argument"),
+        (&["--stack", "--stack", "2"], "\"2\": unexpected argument"),
     ];
     for (arguments, reason) in table {
         let output = run(arguments);
@@ -99,9 +123,10 @@ fn more_clients_than_a_bridge_has_ports_for_are_refused() {
     for count in ["1023", "18446744073709551616"] {
         let output = run(&[count]);
         let reason = "a Linux bridge network has 1023 ports and the server takes one, \
-                      so 1022 is the most for one machine; more clients need more than one machine";
+                      so 1022 is the most for one machine; for more there is Docker Swarm: \
+                      ./generar-compose.sh --stack FILE";
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(stderr, format!("gen: {count} clients: {reason}\n"));
+        assert_eq!(stderr, format!("gen: {count} clients: {reason} {count}\n"));
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &[][..]));
     }
 }
