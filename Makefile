@@ -96,6 +96,24 @@ docker-compose-down: compose-file ## Stop and remove them, those of a larger fil
 		echo $$containers | xargs -r -n 8 docker stop -t 1
 	$(compose) down --remove-orphans
 
+# Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
+# REGISTRY the images are there already.
+.PHONY: docker-stack-up
+docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy docker-stack.yaml on Docker Swarm: CLIENTS=5, REGISTRY=host:port, SWARM_INIT=1
+	@docker/stack.sh up
+
+.PHONY: docker-stack-logs
+docker-stack-logs: ## Print its logs
+	@docker/stack.sh logs
+
+.PHONY: docker-stack-down
+docker-stack-down: ## Remove it
+	@docker/stack.sh down
+
+.PHONY: docker-push
+docker-push: docker-image ## Push the images to REGISTRY=host:port, for the other machines of a swarm
+	@docker/stack.sh push
+
 .PHONY: clean
 clean: ## Remove what was built, except images
 	cargo clean
