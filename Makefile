@@ -82,6 +82,24 @@ docker-compose-logs: ## Follow their logs
 docker-compose-down: ## Stop and remove what Compose has put on tp0_testing_net, whatever its file
 	@docker/compose.sh down
 
+# Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
+# REGISTRY the images are there already.
+.PHONY: docker-stack-up
+docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy docker-stack.yaml on Docker Swarm: CLIENTS=5, REGISTRY=host:port, SWARM_INIT=1
+	@docker/stack.sh up
+
+.PHONY: docker-stack-logs
+docker-stack-logs: ## Print its logs
+	@docker/stack.sh logs
+
+.PHONY: docker-stack-down
+docker-stack-down: ## Remove it
+	@docker/stack.sh down
+
+.PHONY: docker-push
+docker-push: docker-image ## Push the images to REGISTRY=host:port, for the other machines of a swarm
+	@docker/stack.sh push
+
 .PHONY: clean
 clean: ## Remove what was built, except images
 	cargo clean

@@ -1,0 +1,208 @@
+#!/bin/sh
+# The system on several machines: deploys it as the stack "tp0" of Docker Swarm, and removes it.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+stack=tp0
+server=${stack}_server
+network=tp0_testing_net # the real name, as in the stack file
+file=${STACK_FILE:-docker-stack.yaml}
+registry=${REGISTRY:-}
+limit=120 # seconds until the server listens, and until all is removed
+said=$(mktemp) # what a command said, to be shown if it fails
+trap 'rm -f "$said"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+usage() {
+    cat <<END
+usage: docker/stack.sh up|logs|down|push
+
+  up    deploy STACK_FILE (docker-stack.yaml; written for CLIENTS=5 where it is missing):
+        the server, and once it listens the clients, each of them anew
+  logs  print what the servers and the clients have logged
+  down  remove the services, their configs and the network
+  push  tag server:latest and client:latest for REGISTRY, and push them there
+
+With REGISTRY=host:port, up takes the images from there. With SWARM_INIT=1 it makes this node a swarm
+of its own where it is in none.
+END
+}
+
+say() { printf 'stack: %s\n' "$*"; }
+
+fail() {
+    printf 'stack: %s\n' "$*" >&2
+    exit 1
+}
+
+# Shows what a command said only when it fails.
+quietly() {
+    "$@" >"$said" 2>&1 && return
+    cat "$said" >&2
+    fail "failed: $*"
+}
+
+# in_swarm: whether this node is a manager; false where it is in no swarm
+in_swarm() {
+    state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') || fail 'no Docker engine answers'
+    case $state in
+    'active true') ;;
+    active*) fail 'this node is a worker: run this on a manager, which "docker info" lists as Manager Addresses' ;;
+    *) return 1 ;;
+    esac
+}
+
+hash() { sha256sum <"$root/$1" | cut -c 1-16; }
+
+# deploy: the file as it is; REPLICAS in the environment is the number of clients to begin with
+deploy() {
+    # Local images are in no registry; of others each node takes the one that the name means now.
+    quietly docker stack deploy --prune --with-registry-auth \
+        --resolve-image "$([ -n "$registry" ] && echo always || echo never)" --compose-file "$file" "$stack"
+}
+
+up() {
+    if ! in_swarm; then
+        [ "${SWARM_INIT:-}" = 1 ] ||
+            fail 'this node is in no swarm: "docker swarm init" makes one, as does SWARM_INIT=1; "docker swarm join" joins one'
+        say 'making this node a swarm of its own'
+        quietly docker swarm init
+    fi
+    # A node keeps one network of a name apart from another's.
+    [ "$(docker network inspect --format '{{.Scope}}' "$network" 2>/dev/null)" != local ] ||
+        fail "there is a network $network of this machine alone: make docker-compose-down removes it"
+    for settings in server/config.ini client/config.yaml; do
+        if ! [ -f "$root/$settings" ] || ! [ -r "$root/$settings" ]; then
+            fail "$settings: not a regular file that can be read"
+        fi
+    done
+    if [ -f "$file" ]; then
+        say "$file is there and is used as it is"
+    else
+        say "writing $file for ${CLIENTS:-5} clients"
+        "$root/generar-compose.sh" --stack "$file" "${CLIENTS:-5}"
+    fi
+    nodes=$(docker node ls --quiet | wc -l)
+    [ "$nodes" -eq 1 ] || [ -n "$registry" ] ||
+        say "$nodes nodes and no REGISTRY: each of them needs the images server:latest and client:latest"
+
+    IMAGE_PREFIX=${registry:+$registry/}
+    SERVER_HASH=$(hash server/config.ini)
+    CLIENT_HASH=$(hash client/config.yaml)
+    export IMAGE_PREFIX SERVER_HASH CLIENT_HASH
+    old=$(docker service ps --quiet --no-trunc "$server" 2>/dev/null) || old=none # its tasks so far
+    say 'deploying the server'
+    REPLICAS=0 deploy
+    await_server
+    say 'deploying the clients'
+    unset REPLICAS
+    deploy
+}
+
+# Until a task with the image and the settings of now logs that it listens. One that has run for a while listens
+# too: LOGGING_LEVEL may hide that line, and an engine loses one at times.
+await_server() {
+    say 'waiting until the server listens'
+    what='{{json .ContainerSpec.Image}} {{json .ContainerSpec.Configs}}'
+    wanted=$(docker service inspect --format "{{with .Spec.TaskTemplate}}$what{{end}}" "$server")
+    seconds=0 silent=0
+    until listens; do
+        if [ "$seconds" -ge "$limit" ] || [ "$(failed | wc -l)" -ge 2 ]; then
+            failed >&2
+            timeout 10 docker service logs --raw --tail 5 "$server" >&2 || true
+            fail 'the server does not listen; make docker-stack-down removes the stack'
+        fi
+        sleep 1
+        seconds=$((seconds + 1))
+    done
+}
+
+listens() {
+    for task in $(docker service ps --quiet --no-trunc --filter desired-state=running "$server"); do
+        state=$(docker inspect --type task --format "{{.Status.State}} {{with .Spec}}$what{{end}}" "$task")
+        [ "$state" = "running $wanted" ] || continue
+        ! timeout 5 docker service logs --raw "$task" 2>&1 | grep --quiet 'accept_connections | result: in_progress' || return 0
+        silent=$((silent + 1))
+    done
+    [ "$silent" -ge 5 ]
+}
+
+# The tasks that have failed since the deployment, with the reason.
+failed() {
+    docker service ps --no-trunc --format '{{.ID}} {{.Name}} on {{.Node}}: {{.CurrentState}}: {{.Error}}' "$server" |
+        grep --extended-regexp ': (Failed|Rejected) ' | grep --invert-match --fixed-strings "$old" | cut --delimiter ' ' --fields 2-
+}
+
+logs() {
+    in_swarm || fail 'this node is in no swarm'
+    # The engine waits for ever for the lines of a node that is down, so each task is asked for, with a limit.
+    docker node ls --format '{{.Hostname}} {{.Status}}' | grep --invert-match ' Ready$' >"$said" || true
+    while read -r node state; do
+        say "$node is $state: what ran there is missing" >&2
+    done <"$said"
+    for service in server client; do
+        docker service ps --no-trunc --format '{{.Node}} {{.ID}}' "${stack}_$service" 2>/dev/null |
+            while read -r node task; do
+                # No task: it has no node yet.
+                if [ -z "$task" ] || grep --quiet "^$node " "$said"; then continue; fi
+                timeout 10 docker service logs "$task" 2>&1 || say "$task on $node: the engine gave up on its lines" >&2
+            done
+    done
+}
+
+# What is there of the stack, one thing a line.
+left() {
+    label=label=com.docker.stack.namespace=$stack
+    docker service ls --filter "$label" --format 'service {{.Name}}'
+    docker config ls --filter "$label" --format 'config {{.Name}}'
+    docker ps --all --filter "$label" --format 'container {{.Names}}'
+    docker network ls --filter "$label" --format 'network {{.Name}}'
+}
+
+# The network is in use until the last task has ended, so the engine is asked again.
+down() {
+    if ! in_swarm; then
+        say 'this node is in no swarm: there is no stack'
+        return
+    fi
+    say 'removing the services, their configs and the network'
+    seconds=0
+    things=$(left)
+    while [ -n "$things" ]; do
+        docker stack rm "$stack" >"$said" 2>&1 || true
+        if [ "$seconds" -ge "$limit" ]; then
+            cat "$said" >&2
+            fail "still there: $(echo "$things" | tr '\n' ' '): try again, or remove by hand what is on the network"
+        fi
+        sleep 1
+        seconds=$((seconds + 1))
+        things=$(left)
+    done
+    say 'nothing is left'
+}
+
+push() {
+    [ -n "$registry" ] || {
+        echo 'stack: REGISTRY=host:port is missing' >&2
+        exit 2
+    }
+    for image in server:latest client:latest; do
+        say "pushing $registry/$image"
+        quietly docker tag "$image" "$registry/$image"
+        quietly docker push "$registry/$image"
+    done
+}
+
+case $# in
+1) ;;
+*) set -- '' ;;
+esac
+case $1 in
+up | logs | down | push) "$1" ;;
+--help | -h) usage ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
