@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let stop = StopSignal::install().map_err(|e| Failure::work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(&cli::help(ABOUT, ClientConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
@@ -82,7 +82,7 @@ fn close(delivery: Delivery, id: &str, end: Result<(), delivery::Error>) -> Resu
             log.error(format_args!(
                 "action: receive_message | result: fail | client_id: {id} | error: {error}"
             ));
-            Err(Failure::Logged)
+            Err(Failure::logged())
         }
     };
     log.flush();

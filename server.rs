@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let stop = StopSignal::install().map_err(|e| Failure::Work(format!("signals: {e}")))?;
+    let stop = StopSignal::install().map_err(|e| Failure::work(format!("signals: {e}")))?;
     let config = match cli::parse(std::env::args_os().skip(1))? {
         Request::Help => return cli::print(&cli::help(ABOUT, ServerConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
@@ -31,7 +31,7 @@ fn run() -> Result<(), Failure> {
     let mut log = Log::new(config.logging_level.level);
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);
-    server::serve(listener, &stop, &config).map_err(|e| Failure::Work(format!("epoll: {e}")))?;
+    server::serve(listener, &stop, &config).map_err(|e| Failure::work(format!("epoll: {e}")))?;
     drop(stop);
     log.info(format_args!("action: close_eventfd | result: success"));
     log.info(format_args!("action: shutdown | result: success"));
@@ -42,7 +42,7 @@ fn run() -> Result<(), Failure> {
 fn listen(config: &ServerConfig) -> Result<TcpListener, Failure> {
     let address = SocketAddr::new(config.bind, config.port);
     listener::listen(address, config.listen_backlog)
-        .map_err(|error| Failure::Work(format!("cannot listen on {address}: {error}")))
+        .map_err(|error| Failure::work(format!("cannot listen on {address}: {error}")))
 }
 
 fn log_start(log: &mut Log, config: &ServerConfig, listener: &TcpListener) {

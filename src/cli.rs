@@ -1,7 +1,6 @@
 //! The command line of the server and the client, and their exit statuses.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,39 +9,32 @@ use crate::config::{ConfigError, Setting};
 
 /// Why a program ends with a status other than 0.
 #[derive(Debug)]
-pub enum Failure {
-    /// Bad usage: status 2.
-    Usage(String),
-    /// Bad settings: status 2.
-    Config(ConfigError),
-    /// The work failed: status 1.
-    Work(String),
-    /// The work failed, and the log says why: status 1.
-    Logged,
+pub struct Failure {
+    status: u8,
+    /// None where the log says it.
+    reason: Option<String>,
 }
 
 impl Failure {
-    fn status(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Config(_) => 2,
-            Self::Work(_) | Self::Logged => 1,
-        }
+    /// Bad usage or settings.
+    pub fn usage(reason: impl Into<String>) -> Self {
+        Self { status: 2, reason: Some(reason.into()) }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(reason) | Self::Work(reason) => f.write_str(reason),
-            Self::Config(error) => error.fmt(f),
-            Self::Logged => Ok(()),
-        }
+    /// The work failed.
+    pub fn work(reason: impl Into<String>) -> Self {
+        Self { status: 1, reason: Some(reason.into()) }
+    }
+
+    /// The work failed, and the log says why.
+    pub fn logged() -> Self {
+        Self { status: 1, reason: None }
     }
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Config(error)
+        Self::usage(error.to_string())
     }
 }
 
@@ -66,13 +58,14 @@ pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Request, F
             Some("--version" | "-V") => return Ok(Request::Version),
             Some("--config") => match arguments.next() {
                 Some(path) if !path.is_empty() => config = Some(path.into()),
-                _ => return Err(Failure::Usage("--config: a path must follow".to_owned())),
+                _ => return Err(Failure::usage("--config: a path must follow")),
             },
             _ => match argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
                 Some(path) if !path.is_empty() => config = Some(path.into()),
                 _ => {
-                    let reason = format!("{argument:?}: unknown argument, see --help");
-                    return Err(Failure::Usage(reason));
+                    return Err(Failure::usage(format!(
+                        "{argument:?}: unknown argument, see --help"
+                    )));
                 }
             },
         }
@@ -99,7 +92,7 @@ pub fn help(about: &str, settings: &[Setting]) -> String {
 pub fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Work(format!("stdout: {error}")))
+            Err(Failure::work(format!("stdout: {error}")))
         }
         _ => Ok(()),
     }
@@ -107,13 +100,12 @@ pub fn print(text: &str) -> Result<(), Failure> {
 
 /// The end of `main`: a failure as one line on stderr, and the status.
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = result else {
+    let Err(Failure { status, reason }) = result else {
         return ExitCode::SUCCESS;
     };
-    let line = failure.to_string();
-    if !line.is_empty() {
+    if let Some(reason) = reason {
         // Nobody is left to tell when stderr is broken too.
-        let _ = writeln!(io::stderr(), "{line}");
+        let _ = writeln!(io::stderr(), "{reason}");
     }
-    ExitCode::from(failure.status())
+    ExitCode::from(status)
 }

@@ -39,8 +39,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The state of a connection. It owns a buffer only while part of a message is in it: a message that
-/// arrives whole and leaves whole is never copied.
+/// The state of a connection. It owns a buffer only while part of a message is in it.
 #[derive(Debug)]
 pub enum Connection {
     /// Part of a message, without its newline.
@@ -72,63 +71,42 @@ impl Connection {
         limit: usize,
         received: impl FnOnce(&[u8]),
     ) -> Result<Next, Error> {
-        match self {
-            Self::Receiving(buffer) => {
-                let count = match stream.read(scratch) {
-                    Ok(count) => count,
-                    Err(error) if must_wait(&error) => return Ok(Next::AwaitReadable),
-                    Err(error) => return Err(Error::Io(error)),
-                };
-                let chunk = &scratch[..count];
-                let newline = chunk.iter().position(|&byte| byte == b'\n');
-                let part = &chunk[..newline.map_or(count, |at| at + 1)];
-                if buffer.len() + part.len() > limit {
-                    *self = Self::Lingering;
-                    return Err(Error::TooLong(limit));
-                }
-                if newline.is_some() && buffer.is_empty() {
-                    received(part);
-                    let sent = send(stream, part).map_err(Error::Io)?;
-                    append(buffer, &part[sent..])?;
-                    let rest = std::mem::take(buffer);
-                    return Ok(self.keep(rest, 0));
-                }
-                append(buffer, part)?;
-                if newline.is_none() && count > 0 {
-                    return Ok(Next::AwaitReadable);
-                }
-                if buffer.is_empty() {
-                    return Err(Error::Empty);
-                }
-                let message = std::mem::take(buffer);
-                received(&message);
-                let sent = send(stream, &message).map_err(Error::Io)?;
-                Ok(self.keep(message, sent))
-            }
-            Self::Sending { message, sent } => {
-                *sent += send(stream, &message[*sent..]).map_err(Error::Io)?;
-                if *sent < message.len() {
-                    return Ok(Next::AwaitWritable);
-                }
+        if let Self::Receiving(buffer) = self {
+            let count = match stream.read(scratch) {
+                Ok(count) => count,
+                Err(error) if must_wait(&error) => return Ok(Next::AwaitReadable),
+                Err(error) => return Err(Error::Io(error)),
+            };
+            let chunk = &scratch[..count];
+            let newline = chunk.iter().position(|&byte| byte == b'\n');
+            let part = &chunk[..newline.map_or(count, |at| at + 1)];
+            if buffer.len() + part.len() > limit {
                 *self = Self::Lingering;
-                Ok(Next::HalfClose)
+                return Err(Error::TooLong(limit));
             }
-            Self::Lingering => match stream.read(scratch) {
-                Ok(0) => Ok(Next::Close),
-                Err(error) if !must_wait(&error) => Ok(Next::Close),
-                _ => Ok(Next::AwaitReadable),
-            },
+            append(buffer, part)?;
+            if newline.is_none() && count > 0 {
+                return Ok(Next::AwaitReadable);
+            }
+            if buffer.is_empty() {
+                return Err(Error::Empty);
+            }
+            received(buffer);
+            *self = Self::Sending { message: std::mem::take(buffer), sent: 0 };
         }
-    }
-
-    /// What to do once the first `sent` bytes of `message` are sent.
-    fn keep(&mut self, message: Vec<u8>, sent: usize) -> Next {
-        if sent == message.len() {
+        if let Self::Sending { message, sent } = self {
+            *sent += send(stream, &message[*sent..]).map_err(Error::Io)?;
+            if *sent < message.len() {
+                return Ok(Next::AwaitWritable);
+            }
             *self = Self::Lingering;
-            return Next::HalfClose;
+            return Ok(Next::HalfClose);
         }
-        *self = Self::Sending { message, sent };
-        Next::AwaitWritable
+        match stream.read(scratch) {
+            Ok(0) => Ok(Next::Close),
+            Err(error) if !must_wait(&error) => Ok(Next::Close),
+            _ => Ok(Next::AwaitReadable),
+        }
     }
 }
 

@@ -9,8 +9,8 @@
 //! These twelve are all that std refers to (1.85 to 1.97) of the Itanium C++ ABI, Exception Handling,
 //! level I, and its extensions by gcc. If a later std needs one more, the linker will load it from the C
 //! compiler's library, together with those in the same file, and fail because they are there twice: then
-//! it belongs here. 32-bit ARM has an ABI of its own.
-#![cfg(all(panic = "abort", target_env = "musl", not(target_arch = "arm")))]
+//! it belongs here.
+#![cfg(all(panic = "abort", target_env = "musl"))]
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
@@ -18,64 +18,33 @@ use std::process::abort;
 
 const END_OF_STACK: c_int = 5; // _URC_END_OF_STACK
 
-type Context = *mut c_void;
-
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Backtrace(_trace: *const c_void, _argument: *mut c_void) -> c_int {
     END_OF_STACK
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_FindEnclosingFunction(_pc: *mut c_void) -> *mut c_void {
-    abort()
+/// Where std refers to a function and never calls it, its name is enough.
+macro_rules! never_called {
+    ($($name:ident)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> ! {
+                abort()
+            }
+        )*
+    };
 }
 
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetCFA(_: Context) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetDataRelBase(_: Context) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetIP(_: Context) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetIPInfo(_: Context, _before: *mut c_int) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetLanguageSpecificData(_: Context) -> *mut c_void {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetRegionStart(_: Context) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_GetTextRelBase(_: Context) -> usize {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume(_exception: *mut c_void) -> ! {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_SetGR(_: Context, _register: c_int, _value: usize) {
-    abort()
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_SetIP(_: Context, _value: usize) {
-    abort()
+never_called! {
+    _Unwind_FindEnclosingFunction
+    _Unwind_GetCFA
+    _Unwind_GetDataRelBase
+    _Unwind_GetIP
+    _Unwind_GetIPInfo
+    _Unwind_GetLanguageSpecificData
+    _Unwind_GetRegionStart
+    _Unwind_GetTextRelBase
+    _Unwind_Resume
+    _Unwind_SetGR
+    _Unwind_SetIP
 }
