@@ -112,8 +112,12 @@ impl<'a> Settings<'a> {
     fn missing(&self, Setting { key, variable, .. }: &Setting) -> ConfigError {
         let path = shown(self.path);
         let place = if self.entries.is_some() { "here" } else { "here (there is no such file)" };
+        let unknown = match self.unknown().join(", ") {
+            keys if keys.is_empty() => keys,
+            keys => format!("; unknown here: {keys}"),
+        };
         ConfigError(format!(
-            "{path}: {key}: required, and set neither {place} nor in the environment as {variable}"
+            "{path}: {key}: required, and set neither {place} nor in the environment as {variable}{unknown}"
         ))
     }
 
