@@ -1,11 +1,15 @@
 //! Settings: every error word for word.
 
+#[path = "support/load.rs"]
+mod load;
 #[path = "support/settings.rs"]
 mod settings;
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use load::keep_to_permissions;
 use settings::{INI, Variables, YAML, client, file, server};
 use support::{CLIENT, Program, SERVER, command, folder};
 
@@ -197,6 +201,24 @@ fn a_file_that_is_none_is_named() {
     assert_eq!(
         error,
         format!("{}: cannot be read: Not a directory (os error 20)", path.join("below").display())
+    );
+}
+
+#[test]
+fn who_may_not_read_the_file_is_named() {
+    let ini = file("not-readable", INI);
+    std::fs::set_permissions(&ini, std::fs::Permissions::from_mode(0)).unwrap();
+    let mut command = command(SERVER, &[]);
+    keep_to_permissions(command.arg("--config").arg(&ini));
+    let ended = Program::spawn(&mut command).wait();
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "{}: uid {} may not read it: chmod a+r it, or in a container the file that is mounted there\n",
+            ini.display(),
+            tp0::sys::user::effective_uid()
+        )
     );
 }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::document::{Entry, SyntaxError};
 use crate::log::Escaped;
+use crate::sys::user::effective_uid;
 
 /// What is written in the source.
 pub type Text = &'static str;
@@ -157,6 +158,10 @@ fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
              remove it, put the file back and start again"
                 .to_owned(),
         ),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => fail(format!(
+            "uid {} may not read it: chmod a+r it, or in a container the file that is mounted there",
+            effective_uid()
+        )),
         Err(error) => fail(format!("cannot be read: {error}")),
     }
 }
