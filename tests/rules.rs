@@ -64,7 +64,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("server", &["config", "log", "sys"]),
     ("client", &["config", "log", "sys"]),
     ("cli", &["config"]),
-    ("config", &["log"]),
+    ("config", &["log", "sys"]),
     ("log", &["sys"]),
     ("sys", &[]),
 ];

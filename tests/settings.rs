@@ -32,7 +32,7 @@ fn server_defaults() {
 #[test]
 fn server_keys() {
     let more = "server_bind = ::1
-server_workers: 3
+server_workers: 03
 Server_Message_Limit = 1000
 SERVER_MAX_CONNECTIONS = 2000
 SERVER_TIMEOUT = 1m30s
@@ -62,10 +62,10 @@ fn client_defaults_and_keys() {
         (Duration::from_secs(5), Duration::from_secs(30))
     );
     assert_eq!((config.log_level.level, config.log_level.written.as_str()), (Level::Info, "info"));
-    let more = "batch:\n  maxAmount: 10\nSERVER.TIMEOUT: 1.5s\n";
+    let more = "batch:\n  maxAmount: 10\nSERVER.TIMEOUT: 1.5s\ntama\u{f1}o lote: 3\n";
     let config = client(&file("client-keys", &format!("{YAML}{more}")), &[]).unwrap();
     assert_eq!(config.server_timeout, Duration::from_millis(1500));
-    assert_eq!(config.unknown, ["batch.maxamount"]);
+    assert_eq!(config.unknown, ["batch.maxamount", "tama\u{f1}o lote"]);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Settings: every error word for word.
 
+#[path = "support/load.rs"]
+mod load;
 #[path = "support/settings.rs"]
 mod settings;
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use load::keep_to_permissions;
 use settings::{INI, Variables, YAML, client, file, server};
 use support::{CLIENT, Program, SERVER, command, folder};
 
@@ -13,7 +17,18 @@ use support::{CLIENT, Program, SERVER, command, folder};
 fn server_errors_say_where_what_and_why() {
     let table = [
         ("SERVER_PORT = 70000", "5: SERVER_PORT: \"70000\" is not a number from 0 to 65535"),
-        ("SERVER_PORT = +1", "5: SERVER_PORT: \"+1\" is not a number from 0 to 65535"),
+        (
+            "SERVER_PORT = +1",
+            "5: SERVER_PORT: \"+1\" is not a plain decimal number from 0 to 65535",
+        ),
+        (
+            "SERVER_PORT = 1_000",
+            "5: SERVER_PORT: \"1_000\" is not a plain decimal number from 0 to 65535",
+        ),
+        (
+            "SERVER_PORT = 0x50",
+            "5: SERVER_PORT: \"0x50\" is not a plain decimal number from 0 to 65535",
+        ),
         (
             "SERVER_LISTEN_BACKLOG = many",
             "5: SERVER_LISTEN_BACKLOG: \"many\" is not a number from 1 to 65535",
@@ -76,7 +91,7 @@ fn client_errors_say_where_what_and_why() {
         (&[("CLI_SERVER_ADDRESS", ":1")], "CLI_SERVER_ADDRESS: \":1\" is not host:port: no host"),
         (
             &[("CLI_SERVER_ADDRESS", "server:0")],
-            "CLI_SERVER_ADDRESS: \"server:0\" is not host:port: the port is not a number from 1 to 65535",
+            "CLI_SERVER_ADDRESS: \"server:0\" is not host:port: the port is not a plain decimal number from 1 to 65535",
         ),
         (
             &[("CLI_SERVER_ADDRESS", "::1:80")],
@@ -85,11 +100,11 @@ fn client_errors_say_where_what_and_why() {
         (&[("CLI_SERVER_TIMEOUT", "0")], "CLI_SERVER_TIMEOUT: \"0\" leaves no time at all"),
         (
             &[("CLI_LOOP_AMOUNT", "-1")],
-            "CLI_LOOP_AMOUNT: \"-1\" is not a number of messages, 0 or more",
+            "CLI_LOOP_AMOUNT: \"-1\" is not a plain decimal number, 0 or more",
         ),
         (
             &[("CLI_LOOP_AMOUNT", "5.0")],
-            "CLI_LOOP_AMOUNT: \"5.0\" is not a number of messages, 0 or more",
+            "CLI_LOOP_AMOUNT: \"5.0\" is not a plain decimal number, 0 or more",
         ),
         (
             &[("CLI_LOOP_PERIOD", "5")],
@@ -107,6 +122,35 @@ fn client_errors_say_where_what_and_why() {
     }
 }
 
+/// Go reads some of these by their prefixes, and Python all of them.
+#[test]
+fn a_number_of_the_client_is_plain_decimal() {
+    let path = file("plain-decimal", YAML);
+    for text in ["010", "08", "00", "+0", "+5", "-0", "0x10", "0b1", "0o7", "1_000", "1e3", " 5"] {
+        let variables = [("CLI_LOOP_AMOUNT", text)];
+        assert_eq!(
+            client(&path, &variables).unwrap_err(),
+            format!(
+                "environment: CLI_LOOP_AMOUNT: {text:?} is not a plain decimal number, 0 or more"
+            )
+        );
+        let address = format!("server:{text}").leak();
+        let variables = [("CLI_SERVER_ADDRESS", &*address)];
+        let error = client(&path, &variables).unwrap_err();
+        assert!(
+            error.ends_with("the port is not a plain decimal number from 1 to 65535"),
+            "{error}"
+        );
+    }
+    let path = file("plain-decimal", &YAML.replace("amount: 5", "amount: \"010\""));
+    let error = client(&path, &[]).unwrap_err();
+    assert!(error.ends_with(":5: loop.amount: \"010\" is not a plain decimal number, 0 or more"));
+    // Without the quotes the file's parser refuses it, which knows no keys.
+    let path = file("plain-decimal", &YAML.replace("amount: 5", "amount: +0"));
+    let error = client(&path, &[]).unwrap_err();
+    assert!(error.contains(":5: \"+0\" ") && error.contains("plain decimal"), "{error}");
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let path = file("missing", "[DEFAULT]\nSERVER_PORT =\n");
@@ -114,6 +158,15 @@ fn what_is_missing_is_named() {
         server(&path, &[]).unwrap_err(),
         format!(
             "{}: SERVER_PORT: required, and set neither here nor in the environment as SERVER_PORT",
+            path.display()
+        )
+    );
+    // The course's older files.
+    let path = file("missing", &YAML.replace("amount: 5", "lapse: 1m"));
+    assert_eq!(
+        client(&path, &[]).unwrap_err(),
+        format!(
+            "{}: loop.amount: required, and set neither here nor in the environment as CLI_LOOP_AMOUNT; unknown here: loop.lapse",
             path.display()
         )
     );
@@ -148,6 +201,24 @@ fn a_file_that_is_none_is_named() {
     assert_eq!(
         error,
         format!("{}: cannot be read: Not a directory (os error 20)", path.join("below").display())
+    );
+}
+
+#[test]
+fn who_may_not_read_the_file_is_named() {
+    let ini = file("not-readable", INI);
+    std::fs::set_permissions(&ini, std::fs::Permissions::from_mode(0)).unwrap();
+    let mut command = command(SERVER, &[]);
+    keep_to_permissions(command.arg("--config").arg(&ini));
+    let ended = Program::spawn(&mut command).wait();
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(
+        ended.stderr,
+        format!(
+            "{}: uid {} may not read it: chmod a+r it, or in a container the file that is mounted there\n",
+            ini.display(),
+            tp0::sys::user::effective_uid()
+        )
     );
 }
 

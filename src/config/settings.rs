@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::document::{Entry, SyntaxError};
 use crate::log::Escaped;
+use crate::sys::user::effective_uid;
 
 /// What is written in the source.
 pub type Text = &'static str;
@@ -112,8 +113,12 @@ impl<'a> Settings<'a> {
     fn missing(&self, Setting { key, variable, .. }: &Setting) -> ConfigError {
         let path = shown(self.path);
         let place = if self.entries.is_some() { "here" } else { "here (there is no such file)" };
+        let unknown = match self.unknown().join(", ") {
+            keys if keys.is_empty() => keys,
+            keys => format!("; unknown here: {keys}"),
+        };
         ConfigError(format!(
-            "{path}: {key}: required, and set neither {place} nor in the environment as {variable}"
+            "{path}: {key}: required, and set neither {place} nor in the environment as {variable}{unknown}"
         ))
     }
 
@@ -153,6 +158,10 @@ fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
              remove it, put the file back and start again"
                 .to_owned(),
         ),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => fail(format!(
+            "uid {} may not read it: chmod a+r it, or in a container the file that is mounted there",
+            effective_uid()
+        )),
         Err(error) => fail(format!("cannot be read: {error}")),
     }
 }

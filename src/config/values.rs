@@ -24,15 +24,17 @@ pub fn level(text: &str) -> Result<LevelSetting, String> {
     }
 }
 
-/// Reads decimal digits and nothing else.
+/// Decimal digits and nothing else: what has a sign, a prefix or a `_` is not read alike everywhere.
 pub fn number<T: FromStr + PartialOrd + Display>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
         let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|number| is_decimal && range.contains(number));
+        let is_other = !is_decimal && text.contains(|c: char| c.is_ascii_digit());
+        let kind = if is_other { "plain decimal number" } else { "number" };
         let (from, to) = (range.start(), range.end());
-        number.ok_or_else(|| format!("{text:?} is not a number from {from} to {to}"))
+        number.ok_or_else(|| format!("{text:?} is not a {kind} from {from} to {to}"))
     }
 }
 

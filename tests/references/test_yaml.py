@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 INDENTS = ["", "", "", "  ", "  ", "    ", " ", "\t", "   "]
-KEYS = """a b server server.address Server address "a" 'b' y 1 null << - a..b = ~ a-1 _x ñ""".split()
+KEYS = """a b server server.address Server address "a" 'b' y 1 null << - a..b = ~ a-1 _x ñ Ñu ΑΣ İd K""".split()
+KEYS += ["max Amount", "a  b", "tamaño_lote", '"a b"', '" a"', "a #b", "on off", "a/b", "a. b", "¡a"]
 COLONS = [": "] * 6 + [":", ":  ", " : ", ":\t", "", " "]
 NUMBERS = """
     0 5 -3 +3 -0 010 0o17 08 0x1f 0b11 1_000 9223372036854775807 9223372036854775808 1.5 -0.5 1.0 1.

@@ -1,6 +1,6 @@
 //! Keys and scalar values of the YAML subset. Each function eats a prefix and returns the rest.
 
-/// Characters from a key's first to its colon that every parser still takes for a key (§7.4.2).
+/// Bytes from a key's first to its colon that every parser still takes for a key (§7.4.2).
 const MAX_KEY: usize = 1024;
 
 /// Words that some parser, in some spelling, reads as a boolean, null or a number (§10.3). Of `true`
@@ -18,29 +18,40 @@ pub fn key(text: &str) -> Result<(String, &str), String> {
         return Err(format!("no blank after the \":\" of {name:?}"));
     }
     if text.len() - rest.len() > MAX_KEY {
-        return Err(format!("a key longer than {MAX_KEY} characters"));
+        return Err(format!("a key longer than {MAX_KEY} bytes"));
     }
-    // An empty part is a name that no setting has, and that viper splits in a way of its own.
-    if !name.chars().all(is_key_character) || name.split('.').any(str::is_empty) {
-        return Err(format!(
-            "the key {name:?} is not made of letters, digits, \"_\", \"-\" and single dots"
-        ));
+    if let Some(c) = name.chars().find(|&c| !is_key_character(c)) {
+        return Err(not_in_a_key(c));
     }
-    Ok((name.to_ascii_lowercase(), rest))
+    // Viper splits such a name in a way of its own.
+    if name.split('.').any(str::is_empty) {
+        return Err(format!("the key {name:?} has nothing before, between or after its dots"));
+    }
+    Ok((name.to_lowercase(), rest))
 }
 
+/// Letters and digits of any script. Of a few letters, Python's lower case is not Go's.
 fn is_key_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+    let is_letter = c.is_alphanumeric() && c != 'Σ' && c.to_lowercase().count() == 1;
+    is_letter || matches!(c, '_' | '-' | '.' | ' ')
+}
+
+fn not_in_a_key(c: char) -> String {
+    format!("a key may not have the character {:?}", c.to_string())
 }
 
 fn plain_key(text: &str) -> Result<(String, &str), String> {
     refuse_indicator(text)?;
     let end = text.find(|c| !is_key_character(c)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
+    let name = name.trim_end_matches(' ');
+    if let Some(c) = rest.chars().next().filter(|&c| c != ':' && rest.contains(':')) {
+        return Err(not_in_a_key(c));
+    }
     if name.is_empty() {
         return Err(format!("{text:?} does not begin with a key"));
     }
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || is_reserved(name) {
+    if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') || is_reserved(name) {
         return Err(format!("the key {name:?} is not text to every YAML parser: put it in quotes"));
     }
     Ok((name.to_owned(), rest))
@@ -104,8 +115,13 @@ fn plain(text: &str) -> Result<&str, String> {
     if matches!(text, "true" | "false") || is_canonical_number(text) {
         return Ok(text);
     }
-    if is_reserved(text) || could_be_number(text) {
+    if is_reserved(text) {
         return Err(format!("{text:?} is not text to every YAML parser: put it in quotes"));
+    }
+    if could_be_number(text) {
+        return Err(format!(
+            "{text:?} is not the same to every YAML parser: write a number as a plain decimal, as 10 or 1.5, and a text in quotes"
+        ));
     }
     Ok(text)
 }

@@ -21,6 +21,10 @@ fn reads_documents() {
         ("  a: 1\n  b: 2", "a=1@1 b=2@2"),
         ("a:\nb: # c\nc: \"\"", "c=@3"),
         ("a:\n\n# c\n      # c\n  b: 1", "a.b=1@5"),
+        (
+            "tama\u{f1}o_lote: 3\nMax  Amount : 3\n\"\u{d1} \": 1",
+            "tama\u{f1}o_lote=3@1 max  amount=3@2 \u{f1} =1@3",
+        ),
         ("\"a\" : 1\n'B': 2\n\"on\": 3", "a=1@1 b=2@2 on=3@3"),
     ];
     for (text, expected) in table {
@@ -66,19 +70,15 @@ fn refuses_documents_outside_the_subset() {
         ("a:b", "1: no blank after the \":\" of \"a\""),
         ("hello", "1: no \":\" after \"hello\""),
         ("a: b\n  c", "2: no \":\" after \"c\""),
-        ("my key: 1", "1: no \":\" after \"my\""),
-        ("\u{f1}: 1", "1: \"\u{f1}: 1\" does not begin with a key"),
+        ("my key", "1: no \":\" after \"my key\""),
+        ("a/b: 1", "1: a key may not have the character \"/\""),
+        ("a\tb: 1", "1: a key may not have the character \"\\t\""),
+        ("\u{130}: 1", "1: a key may not have the character \"\u{130}\""),
         ("1: a", "1: the key \"1\" is not text to every YAML parser: put it in quotes"),
         ("on: a", "1: the key \"on\" is not text to every YAML parser: put it in quotes"),
-        (
-            "\"a b\": 1",
-            "1: the key \"a b\" is not made of letters, digits, \"_\", \"-\" and single dots",
-        ),
-        (
-            "a..b: 1",
-            "1: the key \"a..b\" is not made of letters, digits, \"_\", \"-\" and single dots",
-        ),
-        ("\"\": 1", "1: the key \"\" is not made of letters, digits, \"_\", \"-\" and single dots"),
+        ("\"a/b\": 1", "1: a key may not have the character \"/\""),
+        ("a..b: 1", "1: the key \"a..b\" has nothing before, between or after its dots"),
+        ("\"\": 1", "1: the key \"\" has nothing before, between or after its dots"),
         ("- a", "1: sequences (\"- \") are not supported"),
         ("a:\n-", "2: sequences (\"- \") are not supported"),
         ("? a", "1: complex keys (\"? \") are not supported"),
@@ -107,43 +107,24 @@ fn refuses_documents_outside_the_subset() {
 }
 
 #[test]
-fn refuses_values_outside_the_subset() {
-    let quote =
-        |text: &str| format!("1: {text:?} is not text to every YAML parser: put it in quotes");
-    let ambiguous = [
-        "010",
-        "0o17",
-        "0x1f",
-        "1_000",
-        "+3",
-        "-0",
-        "9223372036854775808",
-        "1.0",
-        "1.",
-        ".5",
-        "1e3",
-        "1.5e30",
-        "0.00001",
-        "12:30:45",
-        "2024-01-01",
-        "2024-01-01 10:00:00",
-        ".inf",
-        "-.INF",
-        ".NaN",
-        "yes",
-        "No",
-        "on",
-        "OFF",
-        "y",
-        "N",
-        "True",
-        "FALSE",
-        "null",
-        "Null",
-    ];
-    for value in ambiguous {
-        assert_eq!(shown(parse(&format!("k: {value}"))), quote(value), "{value:?}");
+fn refuses_values_that_parsers_read_in_different_ways() {
+    let numbers = "010 0o17 0x1f 1_000 +3 -0 9223372036854775808 1.0 1. .5 1e3 1.5e30 0.00001 \
+        12:30:45 2024-01-01 2024-01-01T10:00:00Z";
+    for value in numbers.split_whitespace() {
+        let refusal = format!(
+            "1: {value:?} is not the same to every YAML parser: write a number as a plain decimal, as 10 or 1.5, and a text in quotes"
+        );
+        assert_eq!(shown(parse(&format!("k: {value}"))), refusal, "{value:?}");
     }
+    let words = ".inf -.INF .NaN yes No on OFF y N True FALSE null Null";
+    for value in words.split_whitespace() {
+        let refusal = format!("1: {value:?} is not text to every YAML parser: put it in quotes");
+        assert_eq!(shown(parse(&format!("k: {value}"))), refusal, "{value:?}");
+    }
+}
+
+#[test]
+fn refuses_values_outside_the_subset() {
     let table = [
         ("[a]", "flow collections (\"[\", \"{\") are not supported"),
         ("&x a", "anchors (\"&\") are not supported"),
@@ -184,5 +165,5 @@ fn has_limits_where_other_parsers_have_them() {
     assert_eq!(shown(parse(&nested(33))), "33: more than 32 mappings inside one another");
     let key = |length: usize| format!("{}: 1", "a".repeat(length));
     assert!(parse(&key(1023)).is_ok());
-    assert_eq!(shown(parse(&key(1024))), "1: a key longer than 1024 characters");
+    assert_eq!(shown(parse(&key(1024))), "1: a key longer than 1024 bytes");
 }
