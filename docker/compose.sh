@@ -60,9 +60,11 @@ check_network() {
     esac
 }
 
+# network_removal [WAY]: prints what removes the network; WAY comes first where no container is on it.
 network_removal() {
     users=$(docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$network")
-    say "${users:+docker rm --force $users&& }docker network rm $network"
+    way=${users:+docker rm --force $users&& }
+    say "${way:-${1-}}docker network rm $network"
 }
 
 # Prints the ids of what an earlier start from this directory has left, running or not. Fails if something of
@@ -123,7 +125,7 @@ wait_for_server() {
 
 # 127.0.0.11 is the engine's name server.
 listens() {
-    docker/base-images.sh busybox
+    docker/base-images.sh busybox || fail 'there is no busybox image to look at the sockets with'
     docker run --rm --network container:server busybox netstat -ltn | grep -v '127\.0\.0\.11:' | grep -q LISTEN
 }
 
@@ -169,7 +171,7 @@ down() {
     check_network
     log=''
     ! docker network inspect "$network" >/dev/null 2>&1 || log=$(docker network rm "$network" 2>&1) ||
-        fail "the network $network is left: $log: $(network_removal)"
+        fail "the network $network is left ($log): $(network_removal 'restart the Docker engine, then ')"
     say 'nothing is left'
 }
 
