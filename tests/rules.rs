@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -180,6 +182,44 @@ fn files_are_short() {
         let lines = text.lines().count();
         assert!(lines <= 300, "{name} has {lines} lines");
     }
+}
+
+/// A script with CRLF does not start: what a clone with `core.autocrlf=true` holds has LF.
+#[test]
+fn text_has_lf_in_every_clone() {
+    let clone = Path::new(env!("CARGO_TARGET_TMPDIR")).join("autocrlf/");
+    let _ = fs::remove_dir_all(&clone);
+    let prefix = format!("--prefix={}", clone.display());
+    let mut git = Command::new("git");
+    git.args(["-c", "core.autocrlf=true", "checkout-index", "--all", &prefix]).current_dir(root());
+    let why = match git.output() {
+        Ok(done) if done.status.success() => None,
+        Ok(done) => Some(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
+        Err(error) => Some(format!("git: {error}")),
+    };
+    if let Some(why) = why {
+        // Not eprintln!, which a test's success hides.
+        let _ = writeln!(io::stderr(), "NOT TESTED: line ends in a clone: {why}");
+        return;
+    }
+    let mut folders = vec![clone.clone()];
+    let mut scripts = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            scripts += usize::from(bytes.starts_with(b"#!"));
+            let text = !bytes.contains(&0) && !path.starts_with(clone.join("fuzz/seeds"));
+            assert!(!text || !bytes.contains(&b'\r'), "{}", path.display());
+        }
+    }
+    assert!(scripts >= 8, "{scripts} scripts in {}", clone.display());
+    let help = Command::new(clone.join("generar-compose.sh")).arg("--help").output().unwrap();
+    assert!(help.status.success(), "{help:?}");
 }
 
 /// Both languages show the same commands and the same settings.
