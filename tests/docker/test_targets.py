@@ -119,7 +119,8 @@ def test_missing_settings_start_nothing(checkout, missing, as_a_folder):
     (checkout.folder / missing).unlink()
     if as_a_folder:
         (checkout.folder / missing).mkdir()
-    assert f"git checkout {missing}" in refused(checkout, "docker-compose-up", missing)
+    command = refused(checkout, "docker-compose-up", missing, "is a directory" if as_a_folder else "no such file")
+    assert command == f"{f'sudo rmdir {missing} && ' if as_a_folder else ''}git checkout {missing}"
     assert containers() == [] and (checkout.folder / missing).exists() == as_a_folder
 
 
@@ -142,7 +143,7 @@ def test_settings_that_the_containers_cannot_read(short, unreadable):
 def test_up_fails_with_the_words_of_a_server_that_ends(short, key, value):
     short.edit("server/config.ini", key, value)
     done = short.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and f'the server has ended with 2: ./config.ini:' in done.stderr
+    assert done.returncode != 0 and "the server has ended with 2: ./config.ini:" in done.stderr
     assert f'{key}: "{value}" is not' in done.stderr and LAST_LINE not in done.stdout
     assert containers() == ["server"]
     short.edit("server/config.ini", key, {"SERVER_PORT": PORT, "LOGGING_LEVEL": "INFO"}[key])
@@ -181,7 +182,8 @@ def test_a_second_up_starts_anew_with_the_settings_as_they_are_now(long):
 def test_up_leaves_nothing_where_compose_fails_half_way(long):
     long.generate(2)
     file = long.folder / "docker-compose-dev.yaml"
-    file.write_text(file.read_text().replace("container_name: client2", "container_name: client2\n    command: x\n    entrypoint: /none"))
+    name = "container_name: client2\n"
+    file.write_text(file.read_text().replace(name, f"{name}    entrypoint: /none\n"))
     done = long.make("docker-compose-up", check=False)
     assert done.returncode != 0 and "/none" in done.stderr
     assert containers() == []
