@@ -50,6 +50,11 @@ fuzz: ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
 bench: ## Measure side by side with the peers, into bench/RESULTS.md (some five minutes)
 	bench/run.py
 
+.PHONY: picture
+picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
+	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
+	$(VENV)/bin/python docs/record.py
+
 .PHONY: lint
 lint: $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check
