@@ -90,15 +90,15 @@ docker-compose-down: ## Stop and remove what Compose has put on tp0_testing_net,
 # Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
 # REGISTRY the images are there already.
 .PHONY: docker-stack-up
-docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy docker-stack.yaml on Docker Swarm: CLIENTS=5, REGISTRY=host:port, SWARM_INIT=1
+docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml on Docker Swarm, written with CLIENTS=5 if missing
 	@docker/stack.sh up
 
 .PHONY: docker-stack-logs
-docker-stack-logs: ## Print its logs
+docker-stack-logs: ## Print what its servers and clients have logged
 	@docker/stack.sh logs
 
 .PHONY: docker-stack-down
-docker-stack-down: ## Remove it
+docker-stack-down: ## Remove its services, configs and network
 	@docker/stack.sh down
 
 .PHONY: docker-push

@@ -2,7 +2,7 @@
 # The system on several machines: deploys it as the stack "tp0" of Docker Swarm, and removes it.
 set -eu
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 stack=tp0
 server=${stack}_server
 network=tp0_testing_net # the real name, as in the stack file
@@ -53,7 +53,7 @@ in_swarm() {
     esac
 }
 
-hash() { sha256sum <"$root/$1" | cut -c 1-16; }
+hash() { sha256sum <"$1" | cut -c 1-16; }
 
 # deploy: the file as it is; REPLICAS in the environment is the number of clients to begin with
 deploy() {
@@ -73,7 +73,7 @@ up() {
     [ "$(docker network inspect --format '{{.Scope}}' "$network" 2>/dev/null)" != local ] ||
         fail "there is a network $network of this machine alone: make docker-compose-down removes it"
     for settings in server/config.ini client/config.yaml; do
-        if ! [ -f "$root/$settings" ] || ! [ -r "$root/$settings" ]; then
+        if ! [ -f "$settings" ] || ! [ -r "$settings" ]; then
             fail "$settings: not a regular file that can be read"
         fi
     done
@@ -81,7 +81,7 @@ up() {
         say "$file is there and is used as it is"
     else
         say "writing $file for ${CLIENTS:-5} clients"
-        "$root/generar-compose.sh" --stack "$file" "${CLIENTS:-5}"
+        quietly ./generar-compose.sh --stack "$file" "${CLIENTS:-5}"
     fi
     nodes=$(docker node ls --quiet | wc -l)
     [ "$nodes" -eq 1 ] || [ -n "$registry" ] ||

@@ -1,4 +1,5 @@
 import engine
+import nodes
 import pytest
 
 IMAGES = ["server:latest", "client:latest"]
@@ -6,6 +7,7 @@ IMAGES = ["server:latest", "client:latest"]
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "compose: what runs Compose, whose versions differ")
+    config.addinivalue_line("markers", "stack: what runs Docker Swarm, on engines of its own")
 
 
 def pytest_collection_modifyitems(items):
@@ -52,3 +54,23 @@ def checkout(images, tmp_path):
     folder.mkdir()
     yield engine.Checkout(folder)
     engine.remove_everything()
+
+
+@pytest.fixture(scope="module")
+def machines():
+    """Engines in namespaces, for Docker Swarm."""
+    if reason := nodes.why_not():
+        pytest.skip(f"NOT TESTED: engines in network namespaces of their own: {reason}")
+    machines = nodes.Machines()
+    try:
+        yield machines
+    finally:
+        machines.remove()
+
+
+@pytest.fixture(scope="session")
+def image_file(images, tmp_path_factory):
+    """The images, for another engine to load."""
+    file = tmp_path_factory.mktemp("images") / "images.tar"
+    engine.docker("save", "--output", file, *IMAGES, "busybox")
+    return file
