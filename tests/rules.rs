@@ -232,10 +232,9 @@ fn the_two_languages_say_the_same() {
         let keys: Vec<_> = rows.map(|row| row.split(" | ").next().unwrap().to_owned()).collect();
         (code, keys)
     };
-    for (english, spanish, least) in [
-        ("README.md", "README.es.md", (5, 14)),
-        ("docs/swarm.md", "docs/swarm.es.md", (5, 0)),
-    ] {
+    for (english, spanish, least) in
+        [("README.md", "README.es.md", (5, 14)), ("docs/swarm.md", "docs/swarm.es.md", (5, 0))]
+    {
         let (english, spanish) = (blocks(english), blocks(spanish));
         assert!(english.0.len() >= least.0 && english.1.len() >= least.1);
         assert_eq!(english, spanish);
