@@ -21,7 +21,7 @@ run: build ## Run the server and CLIENTS=5 clients as plain processes, without D
 
 .PHONY: test
 test: ## Run the tests that need Rust alone
-	cargo test
+	cargo test --no-fail-fast
 
 .PHONY: test-references
 test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own

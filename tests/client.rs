@@ -4,9 +4,9 @@
 mod client;
 mod support;
 
-use std::time::{Duration, Instant};
+use std::io::Write;
 
-use client::{accept, listen, start};
+use client::{HOUR, accept, listen, start};
 use support::{CLIENT, Program, Server, command, untimed};
 
 #[test]
@@ -45,19 +45,18 @@ fn an_empty_loop_finishes() {
     assert_eq!(ended.count("loop_finished | result: success"), 1);
 }
 
-/// The pauses before the sixth and the seventh attempt are of 0.8 s at the least.
+/// It waits for an hour, once for an echo and once between two messages.
 #[test]
 fn its_lines_are_written_before_it_waits() {
     let (listener, address) = listen();
-    let client = start(&address, "1", &[("CLI_LOG_LEVEL", "DEBUG")]);
-    let mut late = Vec::new();
-    for attempt in 1..=7 {
-        drop(accept(&listener));
-        let start = Instant::now();
-        client.wait_for_count("action: close_connection | result: success", attempt);
-        late.push(start.elapsed());
-    }
-    assert!(late[5..].iter().min().unwrap() < &Duration::from_millis(500), "{late:?}");
+    let hour = [("CLI_LOG_LEVEL", "DEBUG"), HOUR, ("CLI_LOOP_PERIOD", "1h")];
+    let client = start(&address, "2", &hour);
+    drop(accept(&listener));
+    let (mut stream, message) = accept(&listener);
+    client.wait_for("action: close_connection | result: success");
+    client.wait_for("action: connect | result: in_progress | client_id: 1 | attempt: 2");
+    stream.write_all(&message).unwrap();
+    client.wait_for("action: receive_message | result: success");
 }
 
 #[test]

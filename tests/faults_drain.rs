@@ -79,20 +79,21 @@ fn nobody_new_connects_once_the_end_has_begun() {
 
 #[test]
 fn a_connection_just_made_may_bring_its_message() {
-    let brings_its_message = |_: &i32| {
+    let brings_its_message = || {
         let server = Server::start(&[("SERVER_WORKERS", "1")]);
         let mut peer = server.connect();
         server.program.wait_for("accept_connections | result: success");
         server.program.terminate();
         server.program.wait_for("action: shutdown | result: in_progress");
+        let announced = Instant::now();
+        until("time passes", || announced.elapsed() > Duration::from_millis(20));
         let sent = peer.write_all(b"just in time\n");
         let mut echo = String::new();
         let ended = sent.and_then(|()| peer.read_to_string(&mut echo));
         ended.is_ok() && echo == "just in time\n"
     };
-    // There are 50 ms for it, which a busy machine may take away, though not as a rule.
-    let in_time = (0..20).filter(brings_its_message).count();
-    assert!(in_time > 10, "{in_time} of 20");
+    // There are 50 ms for it, which a busy machine may take away, but not each time.
+    assert!((0..50).any(|_| brings_its_message()), "no message of 50");
 }
 
 /// Whoever has ended may not have been closed yet: that too is a descriptor that the end closes.

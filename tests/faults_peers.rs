@@ -30,7 +30,7 @@ fn wait_until_closed(server: &Server) {
 fn eight_thousand_silent_connections() {
     const SILENT: usize = 8000;
     allow_descriptors(SILENT as u64);
-    let server = Server::start(&[]);
+    let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
     let pid = server.program.pid();
     let silent: Vec<_> = (0..SILENT).map(|_| server.connect()).collect();
     until("all accepted", || sockets(pid) == SILENT + 1);
@@ -41,8 +41,8 @@ fn eight_thousand_silent_connections() {
 
     let own = |link: &&String| link.starts_with("socket:") || link.starts_with("anon_inode:");
     let open = descriptors(pid).iter().filter(own).count();
-    let (ended, took) = server.program.stop();
-    assert!(ended.status.success() && took < Duration::from_secs(1), "{took:?} {}", ended.status);
+    let (ended, _) = server.program.stop();
+    assert!(ended.status.success(), "{}", ended.status);
     assert_eq!(ended.count("action: close_connection | result: success"), SILENT);
     assert_eq!(ended.count("action: close_"), open, "one for each descriptor");
     drop(silent);
@@ -73,8 +73,7 @@ fn a_byte_now_and_then_does_not_extend_the_deadline() {
 #[test]
 fn peers_that_never_read_their_echo() {
     let limit = 16 << 20;
-    let server =
-        Server::start(&[("SERVER_TIMEOUT", "2s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())]);
+    let server = Server::start(&[("SERVER_MESSAGE_LIMIT", &limit.to_string())]);
     let small = [vec![b'x'; 60_000], vec![b'\n']].concat();
     let _deaf: Vec<_> = (0..20)
         .map(|_| {
@@ -89,6 +88,16 @@ fn peers_that_never_read_their_echo() {
     let mut deaf = connect_with_small_window(&server);
     deaf.write_all(&large).unwrap();
     assert_prompt(&server);
+    assert!(server.program.stop().0.status.success());
+}
+
+#[test]
+fn a_peer_that_never_reads_its_echo_times_out() {
+    let limit = 16 << 20;
+    let server =
+        Server::start(&[("SERVER_TIMEOUT", "2s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())]);
+    let mut deaf = connect_with_small_window(&server);
+    deaf.write_all(&[vec![b'x'; limit - 1], vec![b'\n']].concat()).unwrap();
     let line = server.program.wait_for("result: fail");
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
     assert!(line.contains("error: timed out after 2s: "), "{line}");

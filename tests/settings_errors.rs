@@ -207,7 +207,7 @@ fn a_file_that_is_none_is_named() {
 #[test]
 fn who_may_not_read_the_file_is_named() {
     let ini = file("not-readable", INI);
-    std::fs::set_permissions(&ini, std::fs::Permissions::from_mode(0o0)).unwrap();
+    std::fs::set_permissions(&ini, std::fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = command(SERVER, &[]);
     keep_to_permissions(command.arg("--config").arg(&ini));
     let ended = Program::spawn(&mut command).wait();

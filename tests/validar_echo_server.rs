@@ -51,7 +51,7 @@ fn compares_every_byte() {
         assert_eq!(done.stdout, if status == 0 { SUCCESS } else { FAIL }, "{server}");
         assert!(done.stderr.contains(reason), "{server}: {done:?}");
         assert_eq!(done.stderr.lines().count(), usize::from(status == 1), "{server}: {done:?}");
-        assert!(start.elapsed() < Duration::from_secs(20), "{server}: not within seconds");
+        assert!(start.elapsed() < Duration::from_secs(50), "{server}: not before the server ends");
     }
 }
 

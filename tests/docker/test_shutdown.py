@@ -18,7 +18,7 @@ def running(checkout):
 
 @pytest.mark.parametrize("name", ["client1", "server"])
 def test_sigterm_ends_it_gracefully(running, name):
-    docker("stop", "--time", "1", name)
+    docker("stop", name)
     assert inspect(name)["State"]["ExitCode"] == 0, logs(name)
     for line in CLOSED:
         assert line in logs(name)
@@ -27,7 +27,7 @@ def test_sigterm_ends_it_gracefully(running, name):
 
 
 def test_the_server_says_that_it_closed_its_listener(running):
-    docker("stop", "--time", "1", "server")
+    docker("stop", "server")
     assert "action: close_listener | result: success" in logs("server")
 
 

@@ -205,14 +205,12 @@ fn tcp_table(state: &str) -> Vec<(String, u16)> {
     rows.map(|row| (row[9].to_owned(), port(row[1]).expect("a port"))).collect()
 }
 
-/// A good client among bad ones: its messages pass at once.
+/// A good client among bad ones: its messages pass before DEADLINE, and so before the bad ones' time of a
+/// minute is up.
 pub fn assert_prompt(server: &Server) {
     for number in 1..=10 {
         let message = format!("prompt {number}\n");
-        let start = Instant::now();
         assert_eq!(server.exchange(message.as_bytes()), message.as_bytes());
-        let took = start.elapsed();
-        assert!(took < Duration::from_millis(500), "a message took {took:?}");
     }
 }
 
