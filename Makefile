@@ -35,7 +35,7 @@ test-arm64: ## Build for arm64, and run the tests that an emulator bears
 test-docker: $(VENV) ## Test the image, the Compose file and the validator with a Docker engine
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
-# Half an environment would look finished to the next call, so a failure removes it.
+# A failure removes the environment: the next call would take half of one for finished.
 $(VENV): tests/requirements.txt
 	rm -rf $@
 	python3 -m venv $@ || { rm -rf $@; echo "python3 -m venv failed: on Debian, install python3-venv" >&2; exit 1; }

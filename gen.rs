@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-// For the image's build, and why is said there. This program does without the library that has it too.
+// The library has it too, but this program does without the library. The file says why.
 #[cfg(all(panic = "abort", target_env = "musl"))]
 #[path = "src/sys/unwind.rs"]
 mod unwind;

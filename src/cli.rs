@@ -98,7 +98,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// The end of `main`: a failure as one line on stderr, and the status.
+/// What `main` returns: the status. A failure is one line on stderr.
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
     let Err(Failure { status, reason }) = result else {
         return ExitCode::SUCCESS;

@@ -1,5 +1,5 @@
-//! The parts that `server.rs` and `client.rs` are made of, a directory for each room. The arrows
-//! between them run one way: `server` and `client` use `config`, `log` and `sys`, and not each other.
+//! The modules of the server and the client. They use each other one way: `server` and `client` use
+//! `config`, `log` and `sys`, and not each other. ARCHITECTURE.md has the picture.
 
 pub mod cli;
 pub mod client;

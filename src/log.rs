@@ -31,7 +31,7 @@ impl Level {
         })
     }
 
-    /// Its name as a line shows it, padded: the formatter would write each blank by itself.
+    /// Its name as a line shows it, padded: the formatter would write each space by itself.
     fn padded(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG   ",
@@ -54,8 +54,8 @@ pub struct Log {
     timestamp: String,
 }
 
-/// Bytes that are gathered before they are written, and kept allocated afterwards.
-const LIMIT: usize = 64 * 1024;
+/// Bytes of lines that are gathered before they are written, and kept allocated afterwards.
+const GATHERED: usize = 64 * 1024;
 
 impl Log {
     /// A log of the lines at `level` and above.
@@ -102,7 +102,7 @@ impl Log {
 
     /// Writes the lines out if they take more memory than a few lines should.
     pub fn flush_if_long(&mut self) {
-        if self.lines.len() > LIMIT {
+        if self.lines.len() > GATHERED {
             self.flush();
         }
     }
@@ -113,7 +113,7 @@ impl Log {
         if !self.lines.is_empty() {
             stdout::write_lines(&self.lines);
             self.lines.clear();
-            self.lines.shrink_to(LIMIT);
+            self.lines.shrink_to(GATHERED);
         }
     }
 }

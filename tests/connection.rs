@@ -1,5 +1,5 @@
 //! The server's connection over a peer that a test plays: a byte at a time, short writes, nothing
-//! there yet, an end or a reset anywhere.
+//! there yet, an end of stream or a reset anywhere.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,5 +1,5 @@
 //! The client's exchange over a server that a test plays: a byte at a time, short writes, nothing
-//! there yet, an end or a reset anywhere, and answers that are not the echo.
+//! there yet, an end of stream or a reset anywhere, and answers that are not the echo.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -96,7 +96,7 @@ fn run(arrivals: &[Arrival], rooms: &[Room]) -> Result<Progress, String> {
     }
 }
 
-/// A read of no bytes would be an end.
+/// A read of no bytes would be an end of stream.
 fn bytes(text: &[u8]) -> Arrival {
     if text.is_empty() { Nothing } else { Bytes(text.to_vec()) }
 }

@@ -1,4 +1,4 @@
-//! The real client when its server or the network fails, and when it is told to end in the middle of
+//! The real client when its server or the network fails, and when a signal stops it in the middle of
 //! that.
 
 #[path = "support/client.rs"]

@@ -65,7 +65,7 @@ fn nothing_is_lost_when_it_ends_with_a_short_queue() {
 /// The kernel alone would make a connection of each handshake until the listener is closed, and then
 /// reset it.
 #[test]
-fn nobody_new_connects_once_the_end_has_begun() {
+fn nobody_new_connects_once_the_shutdown_has_begun() {
     let server = Server::start(&[]);
     server.program.terminate();
     server.program.wait_for("action: shutdown | result: in_progress");
@@ -96,7 +96,7 @@ fn a_connection_just_made_may_bring_its_message() {
     assert!((0..50).any(|_| brings_its_message()), "no message of 50");
 }
 
-/// Whoever has ended may not have been closed yet: that too is a descriptor that the end closes.
+/// A connection whose peer has closed may still be open here: the shutdown closes it, with a line.
 #[test]
 fn each_connection_that_is_open_has_its_line() {
     // Another worker's thread could run on while this one's is in the handler.
@@ -134,7 +134,7 @@ fn the_port_is_free_again_at_once() {
 }
 
 #[test]
-fn the_end_serves_what_is_in_the_queue() {
+fn the_shutdown_serves_what_is_in_the_queue() {
     for drain_timeout in ["500ms", "0"] {
         let environment = [("SERVER_WORKERS", "1"), ("SERVER_DRAIN_TIMEOUT", drain_timeout)];
         let server = Server::start(&environment);

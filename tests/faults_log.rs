@@ -109,9 +109,9 @@ fn a_line_that_is_cut_off_spoils_no_other() {
     assert!(whole.iter().any(|line| line.ends_with("msg: found")), "{text}");
 }
 
-/// A full pipe that nobody reads: the first signal ends what waits for it, with all its workers.
+/// A full pipe that nobody reads: the first signal ends the server that waits for it, with all its workers.
 #[test]
-fn a_stdout_that_nobody_reads_delays_no_end() {
+fn a_stdout_that_nobody_reads_delays_no_shutdown() {
     let (reader, writer) = UnixStream::pair().unwrap();
     shrink_send_buffer(&writer);
     let environment = [("SERVER_WORKERS", "2"), ("SERVER_DRAIN_TIMEOUT", "200ms")];

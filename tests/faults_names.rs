@@ -50,7 +50,7 @@ fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// A folder that a client takes for /etc.
+/// A directory that a client takes for /etc.
 struct Etc {
     folder: PathBuf,
     namespaces: i32,

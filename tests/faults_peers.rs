@@ -203,9 +203,9 @@ fn a_large_message_is_kept_once_and_costs_its_line_at_most() {
     }
 }
 
-/// A turn of the loop may have hundreds of large messages, each with a line of four times its length.
+/// A loop iteration may have hundreds of large messages, each with a line of four times its length.
 #[test]
-fn the_log_takes_no_memory_for_all_lines_of_a_turn() {
+fn the_log_takes_no_memory_for_all_lines_of_an_iteration() {
     const MANY: usize = 200;
     let server = Server::start(&[("SERVER_WORKERS", "1")]);
     let pid = server.program.pid();

@@ -215,7 +215,7 @@ fn writes_to_what_cannot_be_replaced() {
 }
 
 #[test]
-fn finds_its_own_folder_through_a_link() {
+fn finds_its_own_directory_through_a_link() {
     let folder = Folder::built("link");
     symlink("../generar-compose.sh", folder.path("elsewhere/generar")).unwrap();
     let done = folder.run("elsewhere/generar", &["../compose.yaml", "1"]);
@@ -230,7 +230,7 @@ fn finds_its_own_folder_through_a_link() {
 }
 
 #[test]
-fn leaves_nothing_behind_when_it_is_told_to_end() {
+fn leaves_nothing_behind_at_a_signal() {
     let folder = Folder::new("hangup");
     for (signal, status) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         folder.script("target/release/gen", &format!("kill -s {signal} $PPID"));
@@ -245,7 +245,7 @@ fn leaves_nothing_behind_when_it_is_told_to_end() {
 
 /// A signal to all processes of a terminal, in the middle of a file's making.
 #[test]
-fn leaves_nothing_behind_when_mktemp_is_told_to_end_too() {
+fn leaves_nothing_behind_when_mktemp_gets_the_signal_too() {
     let folder = Folder::built("mktemp");
     for (signal, status) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         for made in ["tmp.*", ".compose.*"] {

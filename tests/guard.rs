@@ -148,7 +148,7 @@ impl Drop for Traced {
     }
 }
 
-/// Runs `command` to its end and counts its system calls. Only the thread that starts a process may
+/// Runs `command` until it exits and counts its system calls. Only the thread that starts a process may
 /// trace it.
 fn trace(mut command: Command, calls: &AtomicU64, gate: &Mutex<()>, started: &mpsc::Sender<i32>) {
     let trace_me = || match ptrace(libc::PTRACE_TRACEME, 0, 0) {

@@ -1,4 +1,4 @@
-//! The rules of the house, as tests: who may import whom, where `unsafe` may stand, what the program
+//! The rules of the source tree, as tests: who may import whom, where `unsafe` may stand, what the program
 //! depends on, how long a file may be.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,19 +11,23 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every source of the program, by its path below the root.
-fn sources() -> BTreeMap<String, String> {
-    let mut folders = vec![root().join("src")];
-    let mut files: Vec<PathBuf> =
-        ["server.rs", "client.rs", "gen.rs"].map(|f| root().join(f)).into();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let (mut directories, mut files) = (vec![directory.to_owned()], Vec::new());
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
+            if path.is_dir() { directories.push(path) } else { files.push(path) }
         }
     }
+    files
+}
+
+/// Every source of the program, by its path below the root.
+fn sources() -> BTreeMap<String, String> {
+    let programs = ["server.rs", "client.rs", "gen.rs"].map(|file| root().join(file));
+    let files = files_below(&root().join("src")).into_iter().chain(programs);
     let name = |path: &Path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-    files.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+    files.map(|path| (name(&path), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The part of a file that is not its tests.
@@ -31,13 +35,13 @@ fn program(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
 }
 
-/// The room of a file: its directory below src/, or its own name.
-fn room(name: &str) -> &str {
+/// The top-level module of a file: its directory below src/, or its own name.
+fn top(name: &str) -> &str {
     let path = name.strip_prefix("src/").unwrap_or(name);
-    path.split_once('/').map_or(path.trim_end_matches(".rs"), |(room, _)| room)
+    path.split_once('/').map_or(path.trim_end_matches(".rs"), |(top, _)| top)
 }
 
-/// What a file imports, from its `use` lines: `sys::poll`, with the room first.
+/// What a file imports, from its `use` lines: `sys::poll`, with the top-level module first.
 fn imports(name: &str, text: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for rest in program(text).split("use ").skip(1) {
@@ -45,7 +49,7 @@ fn imports(name: &str, text: &str) -> Vec<String> {
         let inside = path.strip_prefix("super::").or_else(|| path.strip_prefix("self::"));
         let outside = path.strip_prefix("crate::").or_else(|| path.strip_prefix("tp0::"));
         let Some(path) =
-            inside.map(|path| format!("{}::{path}", room(name))).or(outside.map(str::to_owned))
+            inside.map(|path| format!("{}::{path}", top(name))).or(outside.map(str::to_owned))
         else {
             continue;
         };
@@ -58,11 +62,11 @@ fn imports(name: &str, text: &str) -> Vec<String> {
     paths
 }
 
-/// Which rooms each room may import. Whoever adds an arrow adds it here, and to ARCHITECTURE.md.
+/// Which modules each module may import, as ARCHITECTURE.md's picture has them too.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("server.rs", &["cli", "config", "log", "server", "sys"]),
     ("client.rs", &["cli", "client", "config", "log", "sys"]),
-    ("gen.rs", &[]),
+    ("gen.rs", &["templates"]),
     ("server", &["config", "log", "sys"]),
     ("client", &["config", "log", "sys"]),
     ("cli", &["config"]),
@@ -72,15 +76,32 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 #[test]
-fn arrows_between_rooms_run_one_way() {
+fn arrows_between_modules_run_one_way() {
     for (name, text) in sources() {
-        let own = if name.starts_with("src/") { room(&name) } else { &name };
+        let own = if name.starts_with("src/") { top(&name) } else { &name };
         let allowed =
-            ARROWS.iter().find(|(room, _)| *room == own).map_or(&[][..], |(_, list)| list);
+            ARROWS.iter().find(|(module, _)| *module == own).map_or(&[][..], |(_, list)| list);
         for import in imports(&name, &text) {
             let to = import.split(':').next().unwrap();
             assert!(to == own || allowed.contains(&to), "{name} imports {import}");
         }
+    }
+}
+
+/// ARCHITECTURE.md's picture has these arrows, and its table every file.
+#[test]
+fn architecture_shows_the_modules_as_they_are() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let part = |title| text.split("## ").find(|part| part.starts_with(title)).unwrap();
+    let shown = part("The arrows").lines().filter(|line| line.contains(" --> ")).map(str::trim);
+    let used = ARROWS.iter().filter(|(_, used)| !used.is_empty());
+    let arrow = |(own, used): &(&str, &[&str])| format!("{own} --> {}", used.join(" & "));
+    let arrows: Vec<_> = used.map(arrow).map(|line| line.replace(".rs", "_rs")).collect();
+    assert_eq!(shown.collect::<Vec<_>>(), arrows);
+    let paths: Vec<_> = part("The files").split('`').skip(1).step_by(2).collect();
+    for name in sources().into_keys().filter(|name| !name.ends_with("/mod.rs")) {
+        let is_it = |path: &&str| name == **path || path.ends_with('/') && name.starts_with(*path);
+        assert!(paths.iter().any(is_it), "{name} is not in the table");
     }
 }
 
@@ -121,7 +142,7 @@ fn used(own: &str, text: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 #[test]
-fn inside_a_room_arrows_run_one_way() {
+fn inside_a_module_arrows_run_one_way() {
     let sources = sources();
     let sources = sources.iter().filter(|(name, _)| name.starts_with("src/"));
     let texts: BTreeMap<_, _> = sources.map(|(name, text)| (module(name), text)).collect();
@@ -129,8 +150,8 @@ fn inside_a_room_arrows_run_one_way() {
     let mut arrows: BTreeMap<_, _> =
         texts.iter().map(|(own, text)| (own, used(own, text, &modules))).collect();
     for (own, targets) in &mut arrows {
-        let room = own.split("::").next();
-        targets.retain(|target| target.split("::").next() == room);
+        let top = own.split("::").next();
+        targets.retain(|target| target.split("::").next() == top);
     }
     assert!(arrows.values().filter(|targets| !targets.is_empty()).count() > 10);
     for start in texts.keys() {
@@ -202,20 +223,12 @@ fn text_has_lf_in_every_clone() {
         let _ = writeln!(io::stderr(), "NOT TESTED: line ends in a clone: {why}");
         return;
     }
-    let mut folders = vec![clone.clone()];
     let mut scripts = 0;
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let bytes = fs::read(&path).unwrap();
-            scripts += usize::from(bytes.starts_with(b"#!"));
-            let text = !bytes.contains(&0) && !path.starts_with(clone.join("fuzz/seeds"));
-            assert!(!text || !bytes.contains(&b'\r'), "{}", path.display());
-        }
+    for path in files_below(&clone) {
+        let bytes = fs::read(&path).unwrap();
+        scripts += usize::from(bytes.starts_with(b"#!"));
+        let text = !bytes.contains(&0) && !path.starts_with(clone.join("fuzz/seeds"));
+        assert!(!text || !bytes.contains(&b'\r'), "{}", path.display());
     }
     assert!(scripts >= 8, "{scripts} scripts in {}", clone.display());
     let help = Command::new(clone.join("generar-compose.sh")).arg("--help").output().unwrap();

@@ -61,7 +61,7 @@ fn says_once_that_the_settings_are_missing() {
 }
 
 #[test]
-fn tells_who_failed_and_stops_the_rest() {
+fn says_who_failed_and_stops_the_rest() {
     let folder = Folder::built("run-failing");
     folder.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
     let done = folder.run("run-local.sh", &["3"]);
@@ -77,7 +77,7 @@ fn tells_who_failed_and_stops_the_rest() {
         "{done:?}"
     );
 
-    // Its last line has no end.
+    // Its last line has no newline.
     folder.script("target/release/server", "printf 'config.ini:1: no' >&2; exit 2");
     let done = folder.run("run-local.sh", &["3"]);
     assert_eq!(done.stdout.lines().skip(1).collect::<Vec<_>>(), ["server  | config.ini:1: no"]);
@@ -101,7 +101,7 @@ fn send(signal: &str, script: &Child, group: &str) {
 }
 
 #[test]
-fn ends_everything_when_it_is_told_to() {
+fn ends_everything_at_a_signal() {
     let folder = Folder::built("run-interrupted");
     for (signal, group) in
         [("INT", ""), ("TERM", ""), ("HUP", ""), ("INT", "-"), ("TERM", "-"), ("HUP", "-")]
@@ -126,7 +126,7 @@ fn ends_everything_when_it_is_told_to() {
 }
 
 #[test]
-fn kills_what_is_left_when_it_is_told_again() {
+fn kills_what_is_left_at_a_second_signal() {
     let folder = Folder::built("run-twice");
     folder.script("target/release/client", "trap '' TERM; echo deaf; exec sleep 50");
     let mut command = folder.command("bash", "run-local.sh", &["1"]);

@@ -94,7 +94,7 @@ fn drops_what_follows_the_newline() {
 }
 
 #[test]
-fn an_end_before_a_byte_is_logged() {
+fn an_end_of_stream_before_a_byte_is_logged() {
     let server = Server::start(&[]);
     half_close(&server.connect());
     let line = server.program.wait_for("receive_message");
@@ -149,7 +149,7 @@ fn ends_at_once_on_either_signal() {
 }
 
 #[test]
-fn a_silent_peer_does_not_delay_the_end() {
+fn a_silent_peer_does_not_delay_the_shutdown() {
     let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
     let mut silent = server.connect();
     server.program.wait_for("result: success | ip: ");

@@ -82,7 +82,7 @@ impl<'a> Delivery<'a> {
                 Err(error @ Retryable(_)) => last = error,
                 result => return result,
             }
-            // The others would only fail for want of time, and hide which one took it.
+            // No time is left for the others, and their errors would hide which address took it.
             if Instant::now() >= deadline {
                 break;
             }
@@ -184,7 +184,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// What the shutdown closes is told at INFO, what ordinary work closes at DEBUG.
+/// What the shutdown closes is logged at INFO, what ordinary work closes at DEBUG.
 fn log_close(log: &mut Log, config: &ClientConfig, resource: &str, is_stopped: bool) {
     let level = if is_stopped { Level::Info } else { Level::Debug };
     let id = Escaped(config.id.as_bytes());

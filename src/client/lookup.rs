@@ -1,7 +1,7 @@
 //! A name look-up that can be waited for together with a signal and a deadline.
 //!
-//! getaddrinfo(3) blocks for as long as it likes, so it runs in a thread of its own, which is left
-//! behind where nobody waits for it any more.
+//! getaddrinfo(3) may block for longer than a message has time, and cannot be cancelled. So it runs in a
+//! thread of its own, which goes on alone when the wait has ended first.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};

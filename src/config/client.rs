@@ -99,7 +99,7 @@ fn address(text: &str) -> Result<Address, String> {
         return fail("no host");
     }
     if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return fail("a host has no blanks");
+        return fail("a host has no spaces");
     }
     Ok(Address { host, port, written: text.to_owned() })
 }

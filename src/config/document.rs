@@ -49,7 +49,7 @@ pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
     Ok(lines)
 }
 
-/// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as blanks
+/// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as spaces
 /// where Rust does not. U+2028 and U+2029: they end a line in YAML 1.1 and not in 1.2. A byte order
 /// mark inside the text and the two noncharacters: not printable by YAML 1.2.2 §5.1.
 fn is_ambiguous(c: char) -> bool {

@@ -33,7 +33,7 @@ impl From<Duration> for GoDuration {
     }
 }
 
-/// Reads a sign, if any, and numbers with units, with no blank anywhere: `300ms`, `-1.5h`, `1h30m`,
+/// Reads a sign, if any, and numbers with units, with no space anywhere: `300ms`, `-1.5h`, `1h30m`,
 /// `.5s`, `1.s`. The number `0` alone needs no unit.
 ///
 /// # Errors

@@ -100,7 +100,7 @@ impl Parser {
 }
 
 /// The name in a header, which may have a comment after it. `configparser` takes everything up to
-/// the last `]`, keeps the blanks inside and drops what follows: `[DEFAULT] PORT = 1` sets nothing.
+/// the last `]`, keeps the spaces inside and drops what follows: `[DEFAULT] PORT = 1` sets nothing.
 fn section_name(content: &str) -> Result<&str, String> {
     let Some((name, rest)) = content[1..].rsplit_once(']') else {
         return Err("the section header has no \"]\"".to_owned());
@@ -116,7 +116,7 @@ fn section_name(content: &str) -> Result<&str, String> {
         return Err("the section has no name".to_owned());
     }
     if name != name.trim() {
-        return Err(format!("blanks around the section name {name:?}, which would be part of it"));
+        return Err(format!("spaces around the section name {name:?}, which would be part of it"));
     }
     Ok(name)
 }
@@ -188,7 +188,7 @@ mod tests {
             ("[]", "1: the section has no name"),
             (
                 "[ DEFAULT ]",
-                "1: blanks around the section name \" DEFAULT \", which would be part of it",
+                "1: spaces around the section name \" DEFAULT \", which would be part of it",
             ),
             ("[DEFAULT]] ", "1: more than one \"]\" in the section header"),
             ("[DEFAULT] ; [x]", "1: more than one \"]\" in the section header"),

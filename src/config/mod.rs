@@ -1,4 +1,4 @@
-//! Settings: environment over file over default. The only room that opens a file or reads the
+//! Settings: environment over file over default. The only module that opens a file or reads the
 //! environment.
 
 mod client;

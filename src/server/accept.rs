@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
 
-/// What epoll calls the listener.
-pub const TOKEN: u64 = u64::MAX;
+/// The listener's token in epoll.
+pub const LISTENER_TOKEN: u64 = u64::MAX;
 
-/// How long a worker leaves the listener alone after it could not accept. It stays readable: a
-/// level-triggered loop that went on asking for it would spin.
+/// How long a worker does not watch the listener after it could not accept. The listener stays
+/// readable: a level-triggered loop that went on watching it would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the workers have in common.
@@ -43,7 +43,7 @@ pub struct Acceptor<'a> {
 
 impl<'a> Acceptor<'a> {
     pub fn new(listener: Arc<TcpListener>, shared: &'a Shared, epoll: &Epoll) -> io::Result<Self> {
-        epoll.add_shared(&*listener, TOKEN)?;
+        epoll.add_shared(&*listener, LISTENER_TOKEN)?;
         Ok(Self { listener: Some(listener), shared, resume_at: None })
     }
 
@@ -57,8 +57,8 @@ impl<'a> Acceptor<'a> {
         self.shared.open.load(Relaxed) >= self.shared.limit
     }
 
-    /// Accepts the next connection of the queue. If there is no place for it none, unless it is the
-    /// `is_last_call`: then the queue is to be emptied, as far as file descriptors suffice.
+    /// Accepts the next connection of the queue, if there is a place for it. With `is_last_call` the
+    /// limit does not count: the shutdown empties the queue, as far as file descriptors suffice.
     pub fn accept(
         &mut self,
         is_last_call: bool,
@@ -67,7 +67,7 @@ impl<'a> Acceptor<'a> {
         log: &mut Log,
     ) -> Option<(TcpStream, IpAddr)> {
         let listener = self.listener.as_deref()?;
-        // The place is taken first: another worker may want the last one too.
+        // Counted first: another worker may take the last place at the same time.
         let limit = self.shared.limit;
         let has_place = self.shared.open.fetch_add(1, Relaxed) < limit;
         let result = match has_place || is_last_call {
@@ -80,7 +80,7 @@ impl<'a> Acceptor<'a> {
             Err(error) if !has_place || is_exhaustion(&error) => {
                 self.pause(epoll, now, log, &error)
             }
-            // accept(2) returns the network errors of a connection that is lost already.
+            // accept(2) also returns network errors of the new connection, which is lost.
             Err(error) => log
                 .error(format_args!("action: accept_connections | result: fail | error: {error}")),
         }
@@ -101,7 +101,7 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// A connection is closed: there is room for another one.
+    /// A connection is closed: there is a place for another one.
     pub fn release(&mut self, now: Instant) {
         let open = self.shared.open.fetch_sub(1, Relaxed) - 1;
         // Loaded first: a store would take the cache line from the other workers.
@@ -122,7 +122,7 @@ impl<'a> Acceptor<'a> {
     pub fn resume(&mut self, epoll: &Epoll, now: Instant) {
         let Some(listener) = self.listener.as_deref() else { return };
         if self.resume_at.is_some_and(|at| at <= now) {
-            let result = epoll.add_shared(listener, TOKEN);
+            let result = epoll.add_shared(listener, LISTENER_TOKEN);
             self.resume_at = result.err().map(|_| now + PAUSE);
         }
     }

@@ -1,6 +1,6 @@
 //! One connection of the server: receive a message, send it back, linger until the peer is done.
 //!
-//! Written over `Read + Write`: no descriptor, no clock and no log, so that a test can be the peer.
+//! Written over `Read + Write`: no file descriptor, no clock and no log, so that a test can be the peer.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -130,7 +130,7 @@ impl Default for Connection {
     }
 }
 
-/// Too little memory for one message must not be the end of everybody else's.
+/// Too little memory for one message is its connection's error. It must not end the process.
 fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
     buffer.try_reserve(bytes.len()).map_err(|_| Error::Io(ErrorKind::OutOfMemory.into()))?;
     buffer.extend_from_slice(bytes);
@@ -151,7 +151,7 @@ fn send(stream: &mut impl Write, bytes: &[u8]) -> io::Result<usize> {
     Ok(sent)
 }
 
-/// An interrupted call is tried again at the next turn, as one that would block is.
+/// An interrupted call is tried again in the next loop iteration, as one that would block is.
 fn must_wait(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -20,7 +20,7 @@ use crate::sys::stream::Corked;
 
 /// Events of one loop iteration.
 const EVENTS: usize = 256;
-/// Connections accepted in one loop iteration, before those that are open have their turn.
+/// Connections accepted in one loop iteration, so that those that are open need not wait for long.
 const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
@@ -36,7 +36,7 @@ struct Peer {
     stream: TcpStream,
     ip: IpAddr,
     connection: Connection,
-    /// Whether epoll knows it.
+    /// Whether it is registered with epoll.
     is_registered: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a> EventLoop<'a> {
         shutdown: &'a Shutdown,
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        epoll.await_once(stop, shutdown::TOKEN, Interest::Readable, &mut false)?;
+        epoll.await_once(stop, shutdown::SIGNAL_TOKEN, Interest::Readable, &mut false)?;
         Ok(Self {
             config,
             shutdown,
@@ -82,9 +82,9 @@ impl<'a> EventLoop<'a> {
             self.now = Instant::now();
             for token in events.tokens() {
                 match token {
-                    // It has only woken the loop, which asks for it below.
-                    shutdown::TOKEN => {}
-                    accept::TOKEN => self.accept_some(),
+                    // The event only wakes the loop: `has_begun`, below, checks the signal.
+                    shutdown::SIGNAL_TOKEN => {}
+                    accept::LISTENER_TOKEN => self.accept_some(),
                     // An event of a connection that this iteration has closed may meet another one at
                     // its index. That is harmless: a read that has nothing to read changes nothing.
                     index => self.advance(index as usize),
@@ -103,7 +103,7 @@ impl<'a> EventLoop<'a> {
         Ok(())
     }
 
-    /// Until there is something to do even if nothing happens.
+    /// The time until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
         let [acceptor, shutdown] =
             [self.acceptor.next_deadline(), self.shutdown.next_deadline(self.now)];
@@ -174,7 +174,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Ends our side: the peer sees the end of the echo.
+    /// Half-close: the peer sees the end of the echo.
     fn half_close(&mut self, index: usize) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         match peer.stream.shutdown(Half::Write) {
@@ -203,7 +203,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// What the shutdown wants closed by now.
+    /// Closes what is to be closed in this phase of the shutdown.
     fn drain(&mut self) {
         match self.shutdown.phase(self.now) {
             Phase::Draining if self.acceptor.listener().is_some() => self.close_listener(),
@@ -228,7 +228,7 @@ impl<'a> EventLoop<'a> {
     /// Closes the connections for which `is_over` holds. O(n), but only in the shutdown.
     fn close_all(&mut self, is_over: impl Fn(&Connection) -> bool) {
         for index in self.peers.indices() {
-            // What has arrived by now still counts.
+            // What has arrived by now is still served.
             self.advance(index);
             match self.peers.get_mut(index) {
                 Some(Peer { connection, .. }) if is_over(connection) => match connection {
@@ -250,7 +250,7 @@ impl<'a> EventLoop<'a> {
     }
 
     fn close(&mut self, index: usize) {
-        // The shutdown has its line before the lines of what it closes.
+        // The shutdown's line comes before the lines of what it closes.
         let stops = self.shutdown.has_begun(self.acceptor.listener(), &mut self.log);
         let level = if stops { Level::Info } else { Level::Debug };
         let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };

@@ -20,13 +20,13 @@ use shutdown::Shutdown;
 
 /// File descriptors that are no connections: stdio, the listener, an epoll instance for each worker,
 /// and what the process was started with.
-const RESERVED: u64 = 32;
+const OTHER_DESCRIPTORS: u64 = 32;
 
 /// Serves on `listener`, which must not block, until `stop` is readable and everything is closed, with
 /// as many workers as `config` says. The first one runs on this thread.
 pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) -> io::Result<()> {
     let descriptors = limits::raise_descriptor_limit();
-    let most = descriptors.saturating_sub(RESERVED + config.workers as u64).max(1);
+    let most = descriptors.saturating_sub(OTHER_DESCRIPTORS + config.workers as u64).max(1);
     let accepting = accept::Shared::new(config.max_connections.min(most as usize));
     let shutdown = Shutdown::new(config.drain_timeout);
     let listener = Arc::new(listener);

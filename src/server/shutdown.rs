@@ -1,9 +1,9 @@
 //! The graceful shutdown, for all workers together.
 //!
 //! 1. The first worker that sees the stop signal begins it: a filter on the listener drops new
-//!    handshakes, and the log says why the rest follows.
-//! 2. Until the grace is over all goes on. A handshake that is under way ends in a connection, which
-//!    brings its message.
+//!    handshakes, and the log names the signal.
+//! 2. Until the grace is over all goes on. A handshake that is under way becomes a connection, and its
+//!    message arrives.
 //! 3. Then each worker accepts what is left in the queue and closes the listener and the connections
 //!    that have sent nothing. Closing first would reset connections that a peer already holds open.
 //! 4. Half-received messages, and echoes that a peer has not taken, have until SERVER_DRAIN_TIMEOUT
@@ -17,8 +17,8 @@ use crate::log::Log;
 use crate::sys::listener::{has_dropped, refuse_handshakes};
 use crate::sys::signal;
 
-/// What epoll calls the stop signal.
-pub const TOKEN: u64 = u64::MAX - 1;
+/// The stop signal's token in epoll.
+pub const SIGNAL_TOKEN: u64 = u64::MAX - 1;
 
 /// The grace, where every handshake has found room in the queue.
 const GRACE: Duration = Duration::from_millis(50);
@@ -53,15 +53,15 @@ impl Shutdown {
         Self { drain_timeout, moments: OnceLock::new() }
     }
 
-    /// Whether the stop signal has come; then begins the shutdown, unless another worker has. Asks the
+    /// Whether the stop signal has come. The first worker that sees it begins the shutdown. Checks the
     /// flag, not the event: the signal may arrive after epoll_wait(2) has returned.
     pub fn has_begun(&self, listener: Option<&TcpListener>, log: &mut Log) -> bool {
         let Some(signal) = signal::received() else { return false };
         self.moments.get_or_init(|| {
-            // Asked first, for the filter's drops count too.
+            // Asked first, for what the filter drops is counted too.
             let has_overflowed = listener.is_some_and(has_dropped);
             if let Some(listener) = listener {
-                // Without the filter a connection made in the last instant may be reset; nothing else.
+                // If it fails, a connection that is made just before the close may be reset.
                 let _ = refuse_handshakes(listener);
             }
             log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));

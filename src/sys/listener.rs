@@ -1,4 +1,4 @@
-//! What std's `TcpListener` lacks: a backlog of one's own, and an end that resets nobody.
+//! What std's `TcpListener` lacks: a backlog of one's own, and a shutdown that resets nobody.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -17,9 +17,9 @@ pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// From now on new connections find nobody, while those whose handshake has begun can still be
-/// accepted, in a queue that has room for them: between the last accept and the close of a listener
-/// nobody can be reset any more.
+/// From now on new handshakes are dropped. Those that have begun still end in a connection that can be
+/// accepted, in a queue that has room for them. So nobody connects, and is reset, between the last
+/// accept and the close of the listener.
 ///
 /// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
 /// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).

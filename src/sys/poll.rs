@@ -16,7 +16,7 @@ pub enum Interest {
 }
 
 /// Waits until one of two file descriptors is ready, at most `timeout` (rounded up to a millisecond),
-/// and returns which are. An interrupting signal ends the wait with neither. None is skipped.
+/// and returns which are. An interrupting signal ends the wait with neither. A `None` is skipped.
 pub fn wait(
     descriptors: [Option<(BorrowedFd<'_>, Interest)>; 2],
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT as one more readable descriptor.
+//! SIGTERM and SIGINT as one more readable file descriptor.
 //!
 //! The self-pipe trick, with an eventfd. Not a signalfd: it wants the signals blocked in every thread,
 //! and a second signal could not end a process that is stuck. Not a flag alone: one that is checked
@@ -22,8 +22,8 @@ static FIRST_AT: AtomicI64 = AtomicI64::new(0);
 /// The number of the first signal; 0 before it.
 static FIRST: AtomicI32 = AtomicI32::new(0);
 
-/// A descriptor that becomes readable, for good, at the first SIGTERM or SIGINT. A signal that comes
-/// more than 100 ms later ends the process at once, with 128 + n.
+/// A file descriptor that becomes readable at the first SIGTERM or SIGINT, and stays so. A signal that
+/// comes more than 100 ms later ends the process at once, with 128 + n.
 #[derive(Debug)]
 pub struct StopSignal(OwnedFd);
 
@@ -67,7 +67,7 @@ pub fn received() -> Option<Signal> {
     Some(FIRST.load(SeqCst)).filter(|&number| number != 0).map(Signal)
 }
 
-/// The eventfd, for a wait elsewhere in this room; -1, which poll(2) skips, when there is none.
+/// The eventfd, for another wait in `sys`; -1, which poll(2) skips, when there is none.
 pub(super) fn eventfd() -> RawFd {
     EVENTFD.load(SeqCst)
 }

@@ -9,23 +9,23 @@ use super::signal;
 /// PIPE_BUF: what a pipe that poll(2) calls writable takes without waiting (pipe(7)).
 const CHUNK: usize = 4096;
 
-/// How long a full pipe is waited for once a stop signal has come, in milliseconds: enough for a reader
-/// that is there, and no delay where nobody reads.
+/// How long a wait for a full pipe may take once a stop signal has come, in milliseconds: enough for a
+/// reader that is there. The first wait in which nobody reads is the last one.
 const LAST_WAIT: i32 = 100;
 
 /// Locked while lines are written, so that those of two threads do not mix.
 static STDOUT: Mutex<Stdout> = Mutex::new(Stdout { is_torn: false, is_unread: false });
 
 struct Stdout {
-    /// The last line lacks its end, because a disk was full just then.
+    /// The last line lacks its newline, because the disk was full.
     is_torn: bool,
-    /// Nobody has read in the last wait: there is no other one.
+    /// A wait after the stop signal has ended without a reader: no other wait follows.
     is_unread: bool,
 }
 
 /// Writes whole lines, each with its newline. What a stdout that is closed, broken or on a full disk
 /// does not take is lost. A full pipe is waited for, but once a stop signal has come no longer than
-/// [`LAST_WAIT`] in all.
+/// [`LAST_WAIT`] without a reader.
 pub fn write_lines(lines: &[u8]) {
     let mut stdout = STDOUT.lock().unwrap_or_else(PoisonError::into_inner);
     if stdout.is_torn {

@@ -2,7 +2,7 @@
 //!
 //! A panic's message can end in a backtrace. For that std brings an unwinder and a reader of debugging
 //! symbols along, three quarters of an empty program of 395 kB, and finds no names: the image's programs
-//! are stripped. The door to all of it is `_Unwind_Backtrace`. Here that is a walk along a stack that
+//! are stripped. All of it is reached through `_Unwind_Backtrace`. Here that is a walk along a stack that
 //! ends at once; link-time optimization sees that the rest is never reached, and drops it. The message
 //! itself, with file and line, stays.
 //!

@@ -1,4 +1,4 @@
-//! The client as a test drives it, and what its end has to look like.
+//! The client as a test drives it, and what its shutdown has to look like.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(unsafe_code)]
 

@@ -149,7 +149,7 @@ fn status(pid: i32, field: &str) -> String {
 /// What the process's descriptors are: `socket:[…]`, `anon_inode:[eventpoll]`, `/dev/null`, …
 pub fn descriptors(pid: i32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("a running process");
-    // One may be closed while the folder is read.
+    // One may be closed while the directory is read.
     let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     links.map(|link| link.to_string_lossy().into_owned()).collect()
 }

@@ -20,7 +20,7 @@ pub const DEADLINE: Duration = Duration::from_secs(45);
 pub const SERVER: &str = env!("CARGO_BIN_EXE_server");
 pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 
-/// A command with nothing of this process's environment, in an empty folder of its own.
+/// A command with nothing of this process's environment, in an empty directory of its own.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = run(program);
     command.env_clear().envs(environment.iter().copied()).current_dir(empty_folder());
@@ -38,15 +38,15 @@ fn run(program: &str) -> Command {
 
 fn empty_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
-    std::fs::create_dir_all(&folder).expect("a folder for the programs to run in");
+    std::fs::create_dir_all(&folder).expect("a directory for the programs to run in");
     folder
 }
 
-/// A new folder for the files of one test.
+/// A new directory for the files of one test.
 pub fn folder(test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a folder for the files of a test");
+    std::fs::create_dir_all(&folder).expect("a directory for the files of a test");
     folder
 }
 
@@ -141,14 +141,14 @@ impl Program {
         self.signal(libc::SIGTERM);
     }
 
-    /// Waits for the end, and for the last line. What the server or a client has logged has to be in README's table.
+    /// Waits for the exit, and for the last line. What the server or a client has logged has to be in README's table.
     pub fn wait(mut self) -> Ended {
         let status = self.wait_for_exit(DEADLINE);
         let start = Instant::now();
         let mut guard = self.lines.0.lock().unwrap();
         while !guard.1 && self.lines_are_piped() {
             let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(!left.is_zero(), "the pipe stays open after the end");
+            assert!(!left.is_zero(), "the pipe stays open after the exit");
             guard = self.lines.1.wait_timeout(guard, left).unwrap().0;
         }
         let lines = guard.0.clone();
@@ -180,7 +180,7 @@ impl Program {
         }
     }
 
-    /// Sends SIGTERM and says how long the end took.
+    /// Sends SIGTERM and says how long the shutdown took.
     pub fn stop(self) -> (Ended, Duration) {
         let start = Instant::now();
         self.terminate();

@@ -1,4 +1,4 @@
-//! A folder with the shell scripts and what they need, where a fake command can stand for a real one. What needs an
+//! A directory with the shell scripts and what they need, where a fake command can stand for a real one. What needs an
 //! engine is in tests/docker.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -14,7 +14,7 @@ pub const PROGRAMS: [(&str, &str); 3] = [
     ("gen", env!("CARGO_BIN_EXE_gen")),
 ];
 
-/// A folder of a test's own, with a copy of what the scripts need; a blank in its name is part of the test.
+/// A directory of a test's own, with a copy of what the scripts need; a space in its name is part of the test.
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -75,7 +75,7 @@ impl Folder {
         command
     }
 
-    /// A folder for temporary files, to be found empty in the end. Half of its name is that of another.
+    /// A directory for temporary files, which has to be empty at last. Half of its name is that of another.
     pub fn temporary(&self) -> PathBuf {
         let path = self.path("elsewhere\nfiles");
         fs::create_dir_all(&path).unwrap();

@@ -42,7 +42,7 @@ enum Stage {
 
 /// An open block mapping (§8.2.2).
 struct Mapping {
-    /// Blanks before each of its keys.
+    /// Spaces before each of its keys.
     indent: usize,
     /// What its keys' full names begin with: nothing, or the parent's and a dot.
     prefix: String,
@@ -68,7 +68,7 @@ impl Parser {
             return Ok(());
         }
         if content.starts_with('\t') {
-            return Err("a tab in the indentation: use blanks".to_owned());
+            return Err("a tab in the indentation: use spaces".to_owned());
         }
         if self.stage == Stage::After {
             return Err("text after the end of the document".to_owned());

@@ -15,7 +15,7 @@ pub fn key(text: &str) -> Result<(String, &str), String> {
         return Err(format!("no \":\" after {name:?}"));
     };
     if !(rest.is_empty() || rest.starts_with(' ')) {
-        return Err(format!("no blank after the \":\" of {name:?}"));
+        return Err(format!("no space after the \":\" of {name:?}"));
     }
     if text.len() - rest.len() > MAX_KEY {
         return Err(format!("a key longer than {MAX_KEY} bytes"));
@@ -71,7 +71,7 @@ pub fn value(rest: &str) -> Result<Option<String>, String> {
     plain(text).map(|value| Some(value.to_owned()))
 }
 
-/// Accepts blanks and a comment (§6.6); `before` says in the refusal what the line had come to.
+/// Accepts spaces and a comment (§6.6). `before` names, in the refusal, what the line has before them.
 pub fn end_of_line(rest: &str, before: &str) -> Result<(), String> {
     let text = rest.trim_start_matches(' ');
     if text.is_empty() || text.starts_with('#') && text.len() < rest.len() {

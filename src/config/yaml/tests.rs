@@ -64,10 +64,10 @@ fn reads_values() {
 #[test]
 fn refuses_documents_outside_the_subset() {
     let table = [
-        ("\ta: 1", "1: a tab in the indentation: use blanks"),
-        ("a:\n \tb: 1", "2: a tab in the indentation: use blanks"),
-        ("a:\tb", "1: no blank after the \":\" of \"a\""),
-        ("a:b", "1: no blank after the \":\" of \"a\""),
+        ("\ta: 1", "1: a tab in the indentation: use spaces"),
+        ("a:\n \tb: 1", "2: a tab in the indentation: use spaces"),
+        ("a:\tb", "1: no space after the \":\" of \"a\""),
+        ("a:b", "1: no space after the \":\" of \"a\""),
         ("hello", "1: no \":\" after \"hello\""),
         ("a: b\n  c", "2: no \":\" after \"c\""),
         ("my key", "1: no \":\" after \"my key\""),
