@@ -55,7 +55,7 @@ def built():
 @pytest.fixture(scope="session")
 def ours(built):
     """Our parsers, by name."""
-    parsers = {name: Parser(built["parse"], name) for name in ("ini", "yaml", "duration")}
+    parsers = {name: Parser(built["parse"], name) for name in ("ini", "yaml", "duration", "amount", "port")}
     yield parsers
     for parser in parsers.values():
         parser.close()
@@ -72,7 +72,7 @@ def go(tmp_path_factory):
     build = subprocess.run(command, check=False, env=environment, stderr=subprocess.PIPE, text=True)
     if build.returncode:
         pytest.fail(f"Go (Debian: golang-go, golang-gopkg-yaml.v3-dev) says:\n{build.stderr}")
-    parsers = {name: Parser(program, name) for name in ("duration", "yaml")}
+    parsers = {name: Parser(program, name) for name in ("duration", "yaml", "number")}
     yield parsers
     for parser in parsers.values():
         parser.close()
