@@ -74,3 +74,14 @@ def image_file(images, tmp_path_factory):
     file = tmp_path_factory.mktemp("images") / "images.tar"
     engine.docker("save", "--output", file, *IMAGES, "busybox")
     return file
+
+
+@pytest.fixture
+def tell(capsys):
+    """Prints a measurement, whether the test passes or fails."""
+
+    def tell(text):
+        with capsys.disabled():
+            print(f"\n{text}")
+
+    return tell

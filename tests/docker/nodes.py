@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -20,9 +21,11 @@ PER_ENGINE = ("data-root", "exec-root", "hosts", "pidfile", "insecure-registries
 
 
 def why_not():
-    """Why this machine permits no namespaces, or nothing."""
-    done = subprocess.run(["unshare", "--net", "--mount", "--uts", "true"], capture_output=True, text=True)
-    return done.stderr.strip()
+    """Why this machine can have no such engines, or nothing."""
+    for program in ["dockerd", "docker-registry", "ip"]:
+        if not shutil.which(program):
+            return f"there is no {program}"
+    return engine.run("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "true", check=False).stderr.strip()
 
 
 class Machines:
@@ -203,7 +206,8 @@ class Stack(engine.Checkout):
 
 def echoed(text, number):
     """The numbers of the messages of which a client has had its echo, in order."""
-    return [int(k) for k in re.findall(rf"receive_message \| result: success .*\[CLIENT {number}\] Message N°(\d+)", text)]
+    line = rf"receive_message \| result: success .*\[CLIENT {number}\] Message N°(\d+)"
+    return [int(k) for k in re.findall(line, text)]
 
 
 def ip(*arguments):

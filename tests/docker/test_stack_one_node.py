@@ -94,17 +94,18 @@ def test_a_server_that_is_replaced_loses_nothing(stack):
     assert len(stack.logs("server")[1]) >= 2, "the server was not replaced"
 
 
-def test_the_messages_spread_over_three_servers(stack):
+def test_the_messages_spread_over_three_servers(stack, tell):
     stack.loop(amount=30, period="500ms")
     stack.up(5)
     stack.run("docker", "service", "scale", "--detach", "tp0_server=3")
     eventually(lambda: len(stack.running("server")) == 3, "three servers run")
 
     def shares():
-        return [texts[0].count("receive_message | result: success") for texts in stack.logs("server", "Running").values()]
+        logs = stack.logs("server", "Running").values()
+        return [texts[0].count("receive_message | result: success") for texts in logs]
 
     eventually(lambda: len(shares()) == 3 and min(shares()) >= 10, "each server has its share")
-    print("messages of each server:", shares())
+    tell(f"messages of each server: {shares()}")
     # Two are taken away again, and cost no message.
     stack.run("docker", "service", "scale", "--detach", "tp0_server=1")
     for number, texts in stack.finish(5).items():

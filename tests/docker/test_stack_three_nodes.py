@@ -70,7 +70,7 @@ def test_a_worker_says_where_to_deploy(stack):
         assert done.returncode == 1 and "a manager" in done.stderr
 
 
-def test_a_node_that_is_drained_loses_nothing(stack):
+def test_a_node_that_is_drained_loses_nothing(stack, tell):
     stack.loop(amount=20, period="1s")
     stack.up(CLIENTS, stack.registry)
     eventually(lambda: set(stack.running("client")) == {"node1", "node2", "node3"}, "clients run on all nodes")
@@ -78,11 +78,11 @@ def test_a_node_that_is_drained_loses_nothing(stack):
     stack.manager.docker("node", "update", "--availability", "drain", drained)
     eventually(lambda: drained not in stack.running("client") + stack.running("server"), "the node is empty")
     runs = all_delivered(stack, 20)
-    print(f"drained: {runs - CLIENTS} clients began again elsewhere")
+    tell(f"drained: {runs - CLIENTS} clients began again elsewhere")
     stack.manager.docker("node", "update", "--availability", "active", drained)
 
 
-def test_the_servers_node_is_cut_off_and_comes_back(stack):
+def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     stack.loop(amount=30, period="1s")
     stack.up(CLIENTS, stack.registry)
     # Not the manager's node, which would take the rest's orders with it.
@@ -95,19 +95,19 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack):
     stack.machines.link(lost, "down")
     elsewhere = lambda: [node for node in stack.running("server") if node != lost]
     eventually(elsewhere, "the server runs on another node", 120)
-    print(f"the server was lost for {time.monotonic() - start:.0f} s")
+    tell(f"the server was lost for {time.monotonic() - start:.0f} s")
 
     # The node is down, and the engine would wait for its lines for ever.
     printed = stack.make("docker-stack-logs")
     assert f"{lost} is Down" in printed.stderr and "tp0_client" in printed.stdout and f"@{lost}" not in printed.stdout
     runs = all_delivered(stack, 30)
-    print(f"cut off: {runs - CLIENTS} clients began again elsewhere")
+    tell(f"cut off: {runs - CLIENTS} clients began again elsewhere")
 
     stack.machines.link(lost, "up")
     status = lambda: stack.manager.docker("node", "inspect", "--format", "{{.Status.State}}", lost)
     eventually(lambda: status() == "ready", "the node is back", 120)
-    servers = lambda: [name for node in stack.nodes for name in node.docker("ps", "--format", "{{.Names}}").split() if "server" in name]
-    eventually(lambda: len(servers()) == 1, "one server runs")
+    names = lambda: [name for node in stack.nodes for name in node.docker("ps", "--format", "{{.Names}}").split()]
+    eventually(lambda: sum("server" in name for name in names()) == 1, "one server runs")
     assert stack.finish(CLIENTS)
     replicas = stack.manager.docker("service", "ls", "--format", "{{.Name}} {{.Replicas}}").splitlines()
     assert "tp0_server 1/1" in replicas, replicas
