@@ -9,7 +9,7 @@ SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .
 
 .PHONY: help
 help: ## List these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: build
 build: ## Build the three programs in target/release

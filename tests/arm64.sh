@@ -22,16 +22,15 @@ for program in server client; do
     "$TEST_RUNNER" "${CARGO_TARGET_DIR:-target}/$target/release/$program" --version
 done
 
-# Echo, retries, name look-up, shutdown. What the emulator does not bear:
-# - handlers_go_in…, a_signal_in_the_first…: it handles every signal itself, so /proc does not show the program's handlers.
+# Echo, retries, name look-up, settings, shutdown. What the emulator does not bear:
 # - a_network_that_comes_back…: it has no SO_DETACH_FILTER, by which the test lets packets pass again.
 # - nothing_is_lost…short_queue: the server waits 50 ms for a message that is on its way, and an emulated one is late.
-# - faults_names: no unshare(2) of a user, for the emulator has threads; faults_peers, faults_descriptors,
-#   faults_log, faults_long_run: they look at memory, processor time and descriptors, which are the emulator's.
-# - gen, scripts: they start programs through a shell, which does not know of the emulator.
+# - faults_signals: /proc shows the emulator's handlers, not the program's.
+# - faults_names: a process with threads, as the emulator is, gets no user namespace from unshare(2).
+# - faults_peers, faults_descriptors, faults_log, faults_long_run: memory, processor time and descriptors are the
+#   emulator's own.
+# - gen and the tests of the scripts: a shell starts the programs, and does not know of the emulator.
 cargo test --target "$target" --no-fail-fast --lib --test connection --test exchange --test settings \
-    --test server --test client --test faults_client --test faults_drain -- \
-    --skip handlers_go_in_before_anything_else \
-    --skip a_signal_in_the_first_milliseconds \
+    --test settings_errors --test server --test client --test log_lines --test faults_client --test faults_drain -- \
     --skip a_network_that_comes_back_is_used \
     --skip nothing_is_lost_when_it_ends_with_a_short_queue
