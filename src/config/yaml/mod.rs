@@ -31,15 +31,6 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     Ok(parser.entries)
 }
 
-/// How far a document has got (§9.1).
-#[derive(Default, Clone, Copy, PartialEq)]
-enum Stage {
-    #[default]
-    Before,
-    Inside,
-    After,
-}
-
 /// An open block mapping (§8.2.2).
 struct Mapping {
     /// Spaces before each of its keys.
@@ -50,7 +41,8 @@ struct Mapping {
 
 #[derive(Default)]
 struct Parser {
-    stage: Stage,
+    /// There was a `---` or a key.
+    has_begun: bool,
     /// From the outermost to the current one.
     mappings: Vec<Mapping>,
     /// Full name of the last key, while it has no value: a deeper line opens a mapping under it.
@@ -70,36 +62,20 @@ impl Parser {
         if content.starts_with('\t') {
             return Err("a tab in the indentation: use spaces".to_owned());
         }
-        if self.stage == Stage::After {
-            return Err("text after the end of the document".to_owned());
-        }
         if line.starts_with('%') {
             return Err("directives (\"%\") are not supported".to_owned());
         }
-        if let Some(rest) = marker(line, "---") {
-            return self.start(rest);
+        let has_begun = std::mem::replace(&mut self.has_begun, true);
+        match line
+            .strip_prefix("---")
+            .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+        {
+            Some(_) if has_begun => {
+                Err("a second document begins: only one is supported".to_owned())
+            }
+            Some(rest) => scalar::end_of_line(rest, "\"---\""),
+            None => self.setting(number, indent, content),
         }
-        if let Some(rest) = marker(line, "...") {
-            return self.end(rest);
-        }
-        self.stage = Stage::Inside;
-        self.setting(number, indent, content)
-    }
-
-    fn start(&mut self, rest: &str) -> Result<(), String> {
-        if self.stage == Stage::Inside {
-            return Err("a second document begins: only one is supported".to_owned());
-        }
-        self.stage = Stage::Inside;
-        scalar::end_of_line(rest, "\"---\"")
-    }
-
-    fn end(&mut self, rest: &str) -> Result<(), String> {
-        if self.stage == Stage::Before {
-            return Err("the document ends before it begins".to_owned());
-        }
-        self.stage = Stage::After;
-        scalar::end_of_line(rest, "\"...\"")
     }
 
     fn setting(&mut self, number: usize, indent: usize, content: &str) -> Result<(), String> {
@@ -139,12 +115,6 @@ impl Parser {
             _ => Err("the indentation fits no line above".to_owned()),
         }
     }
-}
-
-/// What follows a document marker, which stands at the start of its line and by itself (§9.1.2).
-fn marker<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
-    let rest = line.strip_prefix(marker)?;
-    (rest.is_empty() || rest.starts_with([' ', '\t'])).then_some(rest)
 }
 
 /// With flat keys a setting can have a value and settings under it (`a: 1` and `a.b: 2`), of which
