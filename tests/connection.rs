@@ -72,7 +72,7 @@ struct Outcome {
     end: Result<Next, String>,
 }
 
-const LIMIT: usize = 64;
+const MESSAGE_LIMIT: usize = 64;
 
 /// Advances a connection until it ends, fails, or waits with the script at its end.
 fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
@@ -83,7 +83,7 @@ fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
     let end = loop {
         let done = stream.arrivals.is_empty() && stream.room.is_empty();
         let report = |message: &[u8]| received.push(message.to_vec());
-        match connection.advance(&mut stream, &mut scratch, LIMIT, report) {
+        match connection.advance(&mut stream, &mut scratch, MESSAGE_LIMIT, report) {
             Ok(Next::HalfClose) => {
                 assert!(!echoed, "an echo ends once");
                 echoed = true;
@@ -154,7 +154,7 @@ fn what_follows_the_newline_is_dropped() {
 #[test]
 fn any_bytes() {
     let all: Vec<u8> =
-        (0..LIMIT as u8 - 1).map(|n| n.wrapping_mul(37) | 0x80).chain([b'\n']).collect();
+        (0..MESSAGE_LIMIT as u8 - 1).map(|n| n.wrapping_mul(37) | 0x80).chain([b'\n']).collect();
     assert_echo(&[Bytes(all.clone()), End], &[], &all);
 }
 
@@ -168,30 +168,30 @@ fn lingers_until_the_peer_ends() {
 
 #[test]
 fn as_long_as_the_limit() {
-    let longest = [vec![b'x'; LIMIT - 1], vec![b'\n']].concat();
+    let longest = [vec![b'x'; MESSAGE_LIMIT - 1], vec![b'\n']].concat();
     assert_echo(&[Bytes(longest.clone()), End], &[], &longest);
-    assert_echo(&[Bytes(vec![b'x'; LIMIT]), End], &[], &[b'x'; LIMIT]);
+    assert_echo(&[Bytes(vec![b'x'; MESSAGE_LIMIT]), End], &[], &[b'x'; MESSAGE_LIMIT]);
 }
 
 #[test]
 fn over_the_limit() {
     for scratch in [1, 7, 1000] {
-        let outcome = run(&[Bytes(vec![b'x'; LIMIT + 1]), Nothing], &[], scratch);
+        let outcome = run(&[Bytes(vec![b'x'; MESSAGE_LIMIT + 1]), Nothing], &[], scratch);
         assert_eq!(outcome.end, Err("the message is longer than 64 bytes".to_owned()));
         assert_eq!((outcome.sent.len(), outcome.received.len()), (0, 0));
     }
-    let longer = [vec![b'x'; LIMIT], vec![b'\n']].concat();
+    let longer = [vec![b'x'; MESSAGE_LIMIT], vec![b'\n']].concat();
     assert!(run(&[Bytes(longer)], &[], 1000).end.is_err());
 }
 
 /// The peer may still be sending: the rest is dropped, and memory is given back.
 #[test]
 fn over_the_limit_lingers() {
-    let arrivals = VecDeque::from([Bytes(vec![b'x'; LIMIT + 1]), bytes(b"more\n"), End]);
+    let arrivals = VecDeque::from([Bytes(vec![b'x'; MESSAGE_LIMIT + 1]), bytes(b"more\n"), End]);
     let mut stream = Script { arrivals, sent: Vec::new(), room: Vec::new() };
     let (mut connection, mut scratch) = (Connection::new(), vec![0; 1000]);
-    let mut advance = || connection.advance(&mut stream, &mut scratch, LIMIT, |_| ());
-    assert!(matches!(advance(), Err(Error::TooLong(LIMIT))));
+    let mut advance = || connection.advance(&mut stream, &mut scratch, MESSAGE_LIMIT, |_| ());
+    assert!(matches!(advance(), Err(Error::TooLong(MESSAGE_LIMIT))));
     assert_eq!(advance().unwrap(), Next::AwaitReadable);
     assert_eq!(advance().unwrap(), Next::Close);
     assert!(stream.sent.is_empty());
@@ -219,7 +219,7 @@ fn silent_until_a_byte_comes() {
     let mut connection = Connection::new();
     assert!(connection.is_silent());
     assert_eq!(connection.to_string(), "no byte received");
-    connection.advance(&mut stream, &mut [0; 8], LIMIT, |_| ()).unwrap();
+    connection.advance(&mut stream, &mut [0; 8], MESSAGE_LIMIT, |_| ()).unwrap();
     assert!(!connection.is_silent());
     assert_eq!(connection.to_string(), "no newline in 1 bytes received");
 }

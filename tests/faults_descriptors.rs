@@ -12,7 +12,7 @@ use std::time::Duration;
 use load::{complete, limit_descriptors, processor_time, sockets};
 use support::{Program, Server, read_to_end, until};
 
-const LIMIT: usize = 20;
+const MAX_CONNECTIONS: usize = 20;
 const WARNING: &str =
     "action: accept_connections | result: fail | error: 20 connections are open, the limit";
 
@@ -37,8 +37,8 @@ fn start(workers: &str, drain_timeout: &str) -> Server {
 /// A server at its limit, as soon as so many half messages have been accepted.
 fn full(drain_timeout: &str) -> (Server, Vec<TcpStream>) {
     let server = start("1", drain_timeout);
-    let peers = half(&server, LIMIT);
-    server.program.wait_for_count("accept_connections | result: success", LIMIT);
+    let peers = half(&server, MAX_CONNECTIONS);
+    server.program.wait_for_count("accept_connections | result: success", MAX_CONNECTIONS);
     (server, peers)
 }
 
@@ -47,9 +47,9 @@ fn at_the_limit_it_waits() {
     let server = start("4", "500ms");
     let pid = server.program.pid();
     for episode in 1..=2 {
-        let peers = half(&server, LIMIT + 5);
+        let peers = half(&server, MAX_CONNECTIONS + 5);
         assert!(server.program.wait_for_count("WARNING", episode)[episode - 1].contains(WARNING));
-        assert!(sockets(pid) <= LIMIT + 1);
+        assert!(sockets(pid) <= MAX_CONNECTIONS + 1);
 
         let before = processor_time(pid);
         // Not a wait for anything: the time over which it is measured.
@@ -64,7 +64,7 @@ fn at_the_limit_it_waits() {
     }
     let (ended, _) = server.program.stop();
     assert!(ended.status.success(), "{}", ended.status);
-    assert_eq!(ended.count("msg: half and half"), 2 * (LIMIT + 5));
+    assert_eq!(ended.count("msg: half and half"), 2 * (MAX_CONNECTIONS + 5));
     assert_eq!(ended.count("WARNING"), 2, "one for each episode");
 }
 

@@ -206,12 +206,12 @@ fn a_large_message_is_kept_once_and_costs_its_line_at_most() {
 /// A loop iteration may have hundreds of large messages, each with a line of four times its length.
 #[test]
 fn the_log_takes_no_memory_for_all_lines_of_an_iteration() {
-    const MANY: usize = 200;
+    const MESSAGES: usize = 200;
     let server = Server::start(&[("SERVER_WORKERS", "1")]);
     let pid = server.program.pid();
     let message = [b'|'; 60_000];
-    let mut peers: Vec<_> = (0..MANY).map(|_| peer(&server, &message)).collect();
-    until("they are all there", || memory(pid, "VmRSS") > MANY * 55);
+    let mut peers: Vec<_> = (0..MESSAGES).map(|_| peer(&server, &message)).collect();
+    until("they are all there", || memory(pid, "VmRSS") > MESSAGES * 55);
     server.program.signal(libc::SIGSTOP);
     for peer in &mut peers {
         peer.write_all(b"\n").unwrap();
@@ -221,7 +221,7 @@ fn the_log_takes_no_memory_for_all_lines_of_an_iteration() {
         assert_eq!(read_to_end(&mut peer).len(), message.len() + 1);
     }
     // In kB: the messages, their lines if they were all gathered, and half of that.
-    let (messages, lines) = (MANY * 60, MANY * 240);
+    let (messages, lines) = (MESSAGES * 60, MESSAGES * 240);
     let most = memory(pid, "VmHWM");
     assert!(most < messages + lines / 2, "{most} kB for messages of {messages} kB");
 }
@@ -229,8 +229,8 @@ fn the_log_takes_no_memory_for_all_lines_of_an_iteration() {
 /// Where there is no memory for one connection more, that one is lost and nobody else.
 #[test]
 fn too_many_peers_for_memory_cost_themselves_alone() {
-    const MANY: usize = 2000;
-    allow_descriptors(2 * MANY as u64);
+    const MAX_PEERS: usize = 2000;
+    allow_descriptors(2 * MAX_PEERS as u64);
     let mut command =
         Server::command(&[("SERVER_WORKERS", "1"), ("SERVER_MESSAGE_LIMIT", "1000000")]);
     limit_memory(&mut command, 32 << 20);
@@ -239,11 +239,11 @@ fn too_many_peers_for_memory_cost_themselves_alone() {
     let is_out =
         || server.program.lines().iter().any(|line| line.ends_with("error: out of memory"));
     // The server may be far behind: the kernel holds what it has not read.
-    while greedy.len() < MANY && !is_out() {
+    while greedy.len() < MAX_PEERS && !is_out() {
         greedy.push(peer(&server, &[b'x'; 60_000]));
     }
     until("memory has an end", is_out);
-    let silent: Vec<_> = (0..MANY).map(|_| server.connect()).collect();
+    let silent: Vec<_> = (0..MAX_PEERS).map(|_| server.connect()).collect();
     // No count of lines: those that find no memory are lost too.
     server.program.wait_for("error: memory allocation failed");
     drop((greedy, silent));
