@@ -153,13 +153,16 @@ up() {
     say 'the server listens: make docker-compose-logs follows it, make docker-compose-down ends it'
 }
 
-# Some versions of Compose follow for ever what has already ended.
+# Some versions of Compose follow for ever what has ended before, so that is printed first and not followed.
 logs() {
     find_file
     [ -f "$file" ] || fail "${file#./}: no such file: set COMPOSE_FILE, or make docker-compose-up"
-    follow=--follow
-    compose ps --services --filter status=running | grep -q . || follow=''
-    compose logs ${follow:+"$follow"}
+    running=$(compose ps --services --filter status=running)
+    ended=$(compose config --services | grep --line-regexp --fixed-strings --invert-match "$running" || true)
+    # shellcheck disable=SC2086 # an argument for each service
+    [ -z "$ended" ] || compose logs $ended
+    # shellcheck disable=SC2086
+    [ -z "$running" ] || compose logs --follow $running
 }
 
 down() {
