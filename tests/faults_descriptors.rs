@@ -109,6 +109,27 @@ fn the_shutdown_serves_those_who_waited_for_a_place() {
     assert_eq!(ended.count("error: timed out after 500ms: no newline"), half.len());
 }
 
+/// The queue is longer than there are file descriptors: it waits for those of the others.
+#[test]
+fn the_shutdown_serves_a_queue_for_which_descriptors_do_not_suffice() {
+    let mut command = Server::command(&[("SERVER_WORKERS", "2"), ("SERVER_DRAIN_TIMEOUT", "10s")]);
+    limit_descriptors(&mut command, 54);
+    let server = Server::from(Program::spawn(&mut command));
+    let silent: Vec<_> = (0..MAX_CONNECTIONS).map(|_| server.connect()).collect();
+    server.program.wait_for_count("accept_connections | result: success", MAX_CONNECTIONS);
+    let mut queue: Vec<_> = (0..100).map(|_| server.connect()).collect();
+    for peer in &mut queue {
+        peer.write_all(b"whole\n").unwrap();
+    }
+    server.program.wait_for("WARNING");
+    server.program.terminate();
+    for mut peer in queue {
+        assert_eq!(read_to_end(&mut peer), b"whole\n");
+    }
+    assert!(server.program.wait().status.success());
+    drop(silent);
+}
+
 #[test]
 fn the_shutdown_waits_for_nobody_who_is_silent() {
     let (server, half) = full("1h");

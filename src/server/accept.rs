@@ -113,6 +113,10 @@ impl<'a> Acceptor<'a> {
         }
     }
 
+    pub fn is_paused(&self) -> bool {
+        self.resume_at.is_some()
+    }
+
     /// When [`Acceptor::resume`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.resume_at

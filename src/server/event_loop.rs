@@ -84,7 +84,7 @@ impl<'a> EventLoop<'a> {
                 match token {
                     // The event only wakes the loop: `has_begun`, below, checks the signal.
                     shutdown::SIGNAL_TOKEN => {}
-                    accept::LISTENER_TOKEN => self.accept_some(),
+                    accept::LISTENER_TOKEN => _ = (0..ACCEPTS).all(|_| self.accept_one(false)),
                     // An event of a connection that this iteration has closed may meet another one at
                     // its index. That is harmless: a read that has nothing to read changes nothing.
                     index => self.advance(index as usize),
@@ -105,18 +105,10 @@ impl<'a> EventLoop<'a> {
 
     /// The time until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
-        let [acceptor, shutdown] =
-            [self.acceptor.next_deadline(), self.shutdown.next_deadline(self.now)];
-        let next = [self.peers.next(), acceptor, shutdown].into_iter().flatten().min()?;
+        let shutdown = self.shutdown.next_deadline(self.now);
+        let deadlines = [self.peers.next(), self.acceptor.next_deadline(), shutdown];
+        let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    fn accept_some(&mut self) {
-        for _ in 0..ACCEPTS {
-            if !self.accept_one(false) {
-                break;
-            }
-        }
     }
 
     fn accept_one(&mut self, is_last_call: bool) -> bool {
@@ -165,11 +157,12 @@ impl<'a> EventLoop<'a> {
     }
 
     fn watch(&mut self, index: usize, interest: Interest) {
-        let Some(peer) = self.peers.get_mut(index) else { return };
-        let result =
-            self.epoll.await_once(&peer.stream, index as u64, interest, &mut peer.is_registered);
+        let Some(Peer { stream, ip, is_registered, .. }) = self.peers.get_mut(index) else {
+            return;
+        };
+        let result = self.epoll.await_once(&*stream, index as u64, interest, is_registered);
         if let Err(error) = result {
-            log_failure(&mut self.log, peer.ip, &error);
+            log_failure(&mut self.log, *ip, &error);
             self.close(index);
         }
     }
@@ -203,39 +196,37 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Closes what is to be closed in this phase of the shutdown.
+    /// Closes what is to be closed in this phase of the shutdown. O(n), but only then.
     fn drain(&mut self) {
-        match self.shutdown.phase(self.now) {
-            Phase::Draining if self.acceptor.listener().is_some() => self.close_listener(),
-            Phase::Over => {
-                self.close_all(|_| true);
-                self.close_listener();
-                self.close_all(|_| true);
+        let is_over = match self.shutdown.phase(self.now) {
+            Phase::Serving | Phase::Grace => return,
+            Phase::Draining => false,
+            Phase::Over => true,
+        };
+        if is_over {
+            // First, for their file descriptors: the queue may need more than there are.
+            self.close_all(true);
+        }
+        if self.acceptor.listener().is_some() {
+            while self.accept_one(true) {}
+            // A pause means that the queue is not empty, and waits for file descriptors.
+            let is_done = is_over || !self.acceptor.is_paused();
+            if is_done && self.acceptor.close(&self.epoll) {
+                self.log.info(format_args!("action: close_listener | result: success"));
             }
-            _ => {}
+            self.close_all(is_over);
         }
     }
 
-    /// Accepts what is left in the queue, then closes the listener and the silent connections.
-    fn close_listener(&mut self) {
-        while self.accept_one(true) {}
-        if self.acceptor.close(&self.epoll) {
-            self.log.info(format_args!("action: close_listener | result: success"));
-        }
-        self.close_all(Connection::is_silent);
-    }
-
-    /// Closes the connections for which `is_over` holds. O(n), but only in the shutdown.
-    fn close_all(&mut self, is_over: impl Fn(&Connection) -> bool) {
+    /// Closes the connections that have sent nothing, or all of them.
+    fn close_all(&mut self, is_over: bool) {
         for index in self.peers.indices() {
             // What has arrived by now is still served.
             self.advance(index);
-            match self.peers.get_mut(index) {
-                Some(Peer { connection, .. }) if is_over(connection) => match connection {
-                    Connection::Lingering => self.close(index),
-                    _ if connection.is_silent() => self.close(index),
-                    _ => self.give_up(index, self.config.drain_timeout),
-                },
+            match self.peers.get_mut(index).map(|peer| &peer.connection) {
+                Some(connection) if connection.is_silent() => self.close(index),
+                Some(Connection::Lingering) if is_over => self.close(index),
+                Some(_) if is_over => self.give_up(index, self.config.drain_timeout),
                 _ => {}
             }
         }

@@ -41,9 +41,6 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let fd = check(unsafe { libc::socket(family, kind, 0) })?;
     // SAFETY: socket(2) has just opened it, and nobody else owns it.
     let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    // The handshake's last packet waits for the message and leaves with it (TCP_QUICKACK, tcp(7)): one
-    // packet less, and whoever accepts finds the message there. Where that cannot be, it is no loss.
-    let _ = set_option(&stream, libc::IPPROTO_TCP, libc::TCP_QUICKACK, 0);
     match check(start_connect(fd, address)) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
         _ => {}
