@@ -45,7 +45,8 @@ quietly() {
 
 # in_swarm: whether this node is a manager; false where it is in no swarm
 in_swarm() {
-    state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') || fail 'no Docker engine answers'
+    state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') ||
+        fail 'no Docker engine answers'
     case $state in
     'active true') ;;
     active*) fail 'this node is a worker: run this on a manager, which "docker info" lists as Manager Addresses' ;;
@@ -65,7 +66,7 @@ deploy() {
 up() {
     if ! in_swarm; then
         [ "${SWARM_INIT:-}" = 1 ] ||
-            fail 'this node is in no swarm: "docker swarm init" makes one, as does SWARM_INIT=1; "docker swarm join" joins one'
+            fail 'this node is in no swarm: SWARM_INIT=1 or "docker swarm init" makes one, "docker swarm join" joins one'
         say 'making this node a swarm of its own'
         quietly docker swarm init
     fi
@@ -78,7 +79,7 @@ up() {
         fi
     done
     if [ -f "$file" ]; then
-        say "$file is there and is used as it is"
+        say "$file is used as it is (./generar-compose.sh --stack $file N writes another)"
     else
         say "writing $file for ${CLIENTS:-5} clients"
         quietly ./generar-compose.sh --stack "$file" "${CLIENTS:-5}"
@@ -106,15 +107,14 @@ await_server() {
     say 'waiting until the server listens'
     what='{{json .ContainerSpec.Image}} {{json .ContainerSpec.Configs}}'
     wanted=$(docker service inspect --format "{{with .Spec.TaskTemplate}}$what{{end}}" "$server")
-    seconds=0 silent=0
+    silent=0 deadline=$(($(date +%s) + limit))
     until listens; do
-        if [ "$seconds" -ge "$limit" ] || [ "$(failed | wc -l)" -ge 2 ]; then
+        if [ "$(date +%s)" -ge "$deadline" ] || [ "$(failed | wc -l)" -ge 2 ]; then
             failed >&2
             timeout 10 docker service logs --raw --tail 5 "$server" >&2 || true
             fail 'the server does not listen; make docker-stack-down removes the stack'
         fi
         sleep 1
-        seconds=$((seconds + 1))
     done
 }
 
@@ -122,7 +122,8 @@ listens() {
     for task in $(docker service ps --quiet --no-trunc --filter desired-state=running "$server"); do
         state=$(docker inspect --type task --format "{{.Status.State}} {{with .Spec}}$what{{end}}" "$task")
         [ "$state" = "running $wanted" ] || continue
-        ! timeout 5 docker service logs --raw "$task" 2>&1 | grep --quiet 'accept_connections | result: in_progress' || return 0
+        log=$(timeout 5 docker service logs --raw "$task" 2>&1) || true
+        case $log in *'action: accept_connections | result: in_progress'*) return ;; esac
         silent=$((silent + 1))
     done
     [ "$silent" -ge 5 ]
@@ -131,7 +132,8 @@ listens() {
 # The tasks that have failed since the deployment, with the reason.
 failed() {
     docker service ps --no-trunc --format '{{.ID}} {{.Name}} on {{.Node}}: {{.CurrentState}}: {{.Error}}' "$server" |
-        grep --extended-regexp ': (Failed|Rejected) ' | grep --invert-match --fixed-strings "$old" | cut --delimiter ' ' --fields 2-
+        grep --extended-regexp ': (Failed|Rejected) ' | grep --invert-match --fixed-strings "$old" |
+        cut --delimiter ' ' --fields 2-
 }
 
 logs() {
@@ -146,7 +148,7 @@ logs() {
             while read -r node task; do
                 # No task: it has no node yet.
                 if [ -z "$task" ] || grep --quiet "^$node " "$said"; then continue; fi
-                timeout 10 docker service logs "$task" 2>&1 || say "$task on $node: the engine gave up on its lines" >&2
+                timeout 10 docker service logs "$task" 2>&1 || say "$task on $node: its lines cannot be had" >&2
             done
     done
 }
@@ -167,16 +169,15 @@ down() {
         return
     fi
     say 'removing the services, their configs and the network'
-    seconds=0
+    deadline=$(($(date +%s) + limit))
     things=$(left)
     while [ -n "$things" ]; do
         docker stack rm "$stack" >"$said" 2>&1 || true
-        if [ "$seconds" -ge "$limit" ]; then
+        if [ "$(date +%s)" -ge "$deadline" ]; then
             cat "$said" >&2
             fail "still there: $(echo "$things" | tr '\n' ' '): try again, or remove by hand what is on the network"
         fi
         sleep 1
-        seconds=$((seconds + 1))
         things=$(left)
     done
     say 'nothing is left'
@@ -194,13 +195,9 @@ push() {
     done
 }
 
-case $# in
-1) ;;
-*) set -- '' ;;
-esac
-case $1 in
-up | logs | down | push) "$1" ;;
---help | -h) usage ;;
+case $#:${1-} in
+1:up | 1:logs | 1:down | 1:push) "$1" ;;
+1:--help | 1:-h) usage ;;
 *)
     usage >&2
     exit 2
