@@ -8,6 +8,7 @@ pub mod log_lines;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -25,7 +26,16 @@ pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = run(program);
     command.env_clear().envs(environment.iter().copied()).current_dir(empty_folder());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: signal(2) is async-signal-safe.
+    unsafe { command.pre_exec(restore_sigint) };
     command
+}
+
+/// Tests in the background of a shell inherit SIGINT as ignored, and a program that does keeps it so.
+fn restore_sigint() -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+    Ok(())
 }
 
 /// TEST_RUNNER is what runs the programs of another processor: tests/arm64.sh.
