@@ -93,6 +93,9 @@ up() {
     CLIENT_HASH=$(hash client/config.yaml)
     export IMAGE_PREFIX SERVER_HASH CLIENT_HASH
     old=$(docker service ps --quiet --no-trunc "$server" 2>/dev/null) || old=none # its tasks so far
+    # A service that is new runs all its clients. In one that is there, those that have finished would stay so, even
+    # after a deployment of none in between.
+    docker service rm "${stack}_client" >/dev/null 2>&1 || true
     say 'deploying the server'
     REPLICAS=0 deploy
     await_server
