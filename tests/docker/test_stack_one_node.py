@@ -77,9 +77,11 @@ def test_settings_that_the_server_refuses(stack):
         stack.edit("server/config.ini", "SERVER_LISTEN_BACKLOG", 5)
 
 
-def test_a_deployment_by_hand_says_what_is_missing(stack):
-    done = stack.run("docker", "stack", "deploy", "--compose-file", "docker-stack.yaml", "tp0", check=False)
-    assert done.returncode != 0 and "SERVER_HASH is missing a value" in done.stderr
+@pytest.mark.parametrize("missing, given", [("SERVER_HASH", "CLIENT_HASH"), ("CLIENT_HASH", "SERVER_HASH")])
+def test_a_deployment_by_hand_says_what_is_missing(stack, missing, given):
+    deploy = ["docker", "stack", "deploy", "--compose-file", "docker-stack.yaml", "tp0"]
+    done = stack.run("env", f"{given}=x", *deploy, check=False)
+    assert done.returncode != 0 and f"{missing} is missing a value" in done.stderr
     assert "docker/stack.sh up sets it" in done.stderr
 
 
