@@ -10,8 +10,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use load::{assert_prompt, close_stdout, complete, limit_file_size, mute, shrink_send_buffer};
+use load::{
+    assert_prompt, close_stdout, complete, limit_file_size, make_fifo, mute, shrink_pipe,
+    shrink_send_buffer,
+};
 use support::log_lines::parse;
 use support::{DEADLINE, Program, Server, folder, half_close, read_to_end, until};
 
@@ -132,6 +136,36 @@ fn a_stdout_that_nobody_reads_delays_no_shutdown() {
     server.program.terminate();
     assert!(server.program.wait().status.success());
     drop((peers, reader));
+}
+
+/// What the shutdown writes waits for a reader that is slow. A busy machine may make it slower still.
+#[test]
+fn a_slow_reader_has_all_lines_of_the_shutdown() {
+    const SILENT: usize = 100;
+    let fifo = folder("slow-reader").join("pipe");
+    make_fifo(&fifo);
+    let has_all_lines = |_: &i32| {
+        // Open for both, so that no open waits for the other end.
+        let both = File::options().read(true).write(true).open(&fifo).unwrap();
+        shrink_pipe(&both);
+        let reader = File::open(&fifo).unwrap();
+        let mut command = Server::command(&[("SERVER_WORKERS", "1")]);
+        let server = mute(Program::spawn(command.stdout(both)));
+        let _silent: Vec<_> = (0..SILENT).map(|_| server.connect()).collect();
+        drop(command);
+        let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+        let accepted = lines.by_ref().filter(|line| line.contains("result: success | ip: "));
+        assert_eq!(accepted.take(SILENT).count(), SILENT);
+        let begin = Instant::now();
+        server.program.terminate();
+        until("the reader is slow", || begin.elapsed() > Duration::from_millis(250));
+        let rest: Vec<_> = lines.collect();
+        assert!(server.program.wait().status.success());
+        rest.iter().filter(|line| line.contains("close_connection")).count() == SILENT
+            && rest.last().is_some_and(|line| line.ends_with("shutdown | result: success"))
+    };
+    let whole = (0..10).filter(has_all_lines).count();
+    assert!(whole > 5, "{whole} of 10");
 }
 
 /// Whoever started the program may share a stdout with it that does not block.

@@ -10,8 +10,9 @@ use super::signal;
 const CHUNK: usize = 4096;
 
 /// How long a wait for a full pipe may take once a stop signal has come, in milliseconds: enough for a
-/// reader that is there. The first wait in which nobody reads is the last one.
-const LAST_WAIT: i32 = 100;
+/// reader that is slow, and less than the 500 in which the client ends. The first wait in which nobody
+/// reads is the last one.
+const LAST_WAIT: i32 = 300;
 
 /// Locked while lines are written, so that those of two threads do not mix.
 static STDOUT: Mutex<Stdout> = Mutex::new(Stdout { is_torn: false, is_unread: false });

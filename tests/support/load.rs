@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -56,6 +56,13 @@ pub fn limit_file_size(pid: i32, bytes: u64) {
     // SAFETY: the pointer is to a live rlimit.
     let result = unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, ptr::null_mut()) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
+}
+
+/// To a page, the least that fcntl(2) knows.
+pub fn shrink_pipe(pipe: &impl AsRawFd) {
+    // SAFETY: takes no pointers.
+    let size = unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 1) };
+    assert!(size > 0, "{}", io::Error::last_os_error());
 }
 
 /// Has `command` start without a stdout.

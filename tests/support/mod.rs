@@ -125,9 +125,11 @@ impl Program {
     pub fn wait_for_count(&self, part: &str, count: usize) -> Vec<String> {
         let start = Instant::now();
         let mut guard = self.lines.0.lock().unwrap();
+        let (mut found, mut seen) = (Vec::new(), 0);
         loop {
-            let found: Vec<_> =
-                guard.0.iter().filter(|line| line.contains(part)).cloned().collect();
+            // Only the new ones: the thread that reads them waits meanwhile.
+            found.extend(guard.0[seen..].iter().filter(|line| line.contains(part)).cloned());
+            seen = guard.0.len();
             if found.len() >= count {
                 return found;
             }
