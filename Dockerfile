@@ -4,6 +4,7 @@ LABEL org.opencontainers.image.title="tp0 build"
 # In few steps, for the legacy builder takes its time to keep each of them.
 COPY Cargo.toml Cargo.lock server.rs client.rs gen.rs /src/
 COPY src /src/src
+COPY templates /src/templates
 RUN cargo install --locked --path /src --root /out
 
 FROM scratch

@@ -1,7 +1,23 @@
 //! `gen N` prints the Compose file of the system with N clients, `gen --stack N` the file for `docker stack
-//! deploy`. The text of both is in src/templates.rs.
+//! deploy`. Both are made from the files in templates/.
 //!
-//! It needs nothing but std and no Cargo: `rustc --edition 2024 gen.rs` compiles it.
+//! compose.yaml, with client.yaml for each client, serves docker-compose 1.29 and Compose v2 alike. Hence no
+//! `version:` (1.29 takes a file without one for its newest format, v2 calls the key obsolete), no top-level
+//! `name:` and no `create_host_path:` (1.29 refuses both), and a plain list under `depends_on:`. No subnet
+//! either: the engine's own pools hold more addresses than a bridge has ports, and a fixed one can collide.
+//!
+//! stack.yaml has the oldest `version:` that gives a config a `name:`, for engine 20.10. A stack has no
+//! `security_opt:` and no bind mount that another node would lack. What docker/stack.sh sets is in
+//! variables: a prefix for the images of a registry, how many clients to begin with, and a hash of each
+//! settings file, for a config of one name can never change its content. (No "-" in what `:?` says: the
+//! client would take it for the sign of a default.) The overlay is attachable, for the validator; internal,
+//! for a container starts sooner without a second interface; and a /16, for the default, a /24, is full with
+//! 254 containers. Clients that have finished are not run again; what updates the service by hand replaces
+//! all of them at once, and goes on where they end quickly.
+//!
+//! None of them has a `user:`, which the image sets, nor a variable that would shadow a settings file.
+//!
+//! This program needs nothing but std and no Cargo: `rustc --edition 2024 gen.rs` compiles it.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
@@ -12,8 +28,9 @@ use std::process::ExitCode;
 #[path = "src/sys/unwind.rs"]
 mod unwind;
 
-#[path = "src/templates.rs"]
-mod templates;
+const COMPOSE: &str = include_str!("templates/compose.yaml");
+const CLIENT: &str = include_str!("templates/client.yaml");
+const STACK: &str = include_str!("templates/stack.yaml");
 
 const USAGE: &str = "usage: gen [--stack] [--root DIR] N";
 
@@ -61,9 +78,11 @@ fn run() -> Result<(), Failure> {
         [_, extra, ..] => return Err(usage(&format!("{extra:?}: unexpected argument"))),
     };
     match (stacked, client_count(count)?) {
-        (true, Some(clients)) => print(&templates::stack(clients, root)),
+        (true, Some(clients)) => print(&fill(STACK, clients, root)),
         (false, Some(clients)) if clients <= MAX_CLIENTS => {
-            print(&templates::compose(clients, root))
+            let client = |id: u64| CLIENT.replace("@ID@", &id.to_string());
+            let services: String = (1..=clients).map(client).collect();
+            print(&(fill(COMPOSE, clients, root) + &services))
         }
         (true, None) => Err(usage(&format!("{count:?} is too large a number of clients"))),
         (false, _) => Err(Failure { status: 2, reason: too_many(count) }),
@@ -113,6 +132,26 @@ fn absolute(root: &str) -> Result<&str, Failure> {
         true => Ok(root),
         false => Err(usage(&format!("--root: {root:?} is not an absolute path"))),
     }
+}
+
+/// A template with its values: N, and ROOT, the directory of the settings files.
+fn fill(template: &str, clients: u64, root: &str) -> String {
+    template.replace("@N@", &clients.to_string()).replace("@ROOT@", &escaped(root))
+}
+
+/// Line ends to YAML 1.1, and what no YAML file may hold as it is.
+const UNPRINTABLE: [char; 5] = ['\u{2028}', '\u{2029}', '\u{feff}', '\u{fffe}', '\u{ffff}'];
+
+/// The inside of a double-quoted YAML scalar (YAML 1.2.2 §5.7) that Docker's tools leave as it is: `$$`
+/// stands for `$`.
+fn escaped(path: &str) -> String {
+    let escape = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        '$' => "$$".to_owned(),
+        _ if c.is_control() || UNPRINTABLE.contains(&c) => format!("\\u{:04x}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    path.trim_end_matches('/').chars().map(escape).collect()
 }
 
 /// Prints in one write. A reader that has gone away has read all it wanted.

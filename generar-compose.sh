@@ -20,7 +20,7 @@ refuse() {
 generate() {
     built=${CARGO_TARGET_DIR:-$root/target}/release/gen
     # One that is out of date, or for another machine, is passed over.
-    if [ -z "$(find "$root/gen.rs" "$root/src/templates.rs" -newer "$built" 2>&1)" ] &&
+    if [ -z "$(find "$root/gen.rs" "$root/templates" -newer "$built" 2>&1)" ] &&
         "$built" --version >/dev/null 2>&1; then
         "$built" "$@"
     # The compiler alone is quicker than cargo, and needs no network. What it makes cannot run where TMPDIR is noexec.
@@ -31,7 +31,7 @@ generate() {
         "$root/docker/base-images.sh" rust:1.85-alpine >&2 ||
             fail 'gen.rs needs one of: target/release/gen (make build), Rust 1.85 or later, Docker'
         # By a pipe, for the engine may be on another machine.
-        tar -C "$root" -c -f - gen.rs src/templates.rs |
+        tar -C "$root" -c -f - gen.rs templates |
             docker run --rm --interactive --network none rust:1.85-alpine sh -c \
                 'cd /tmp && tar -x -f - && rustc --edition 2024 gen.rs && exec ./gen "$@"' gen "$@"
     fi

@@ -65,7 +65,7 @@ fn imports(name: &str, text: &str) -> Vec<String> {
 const ARROWS: [(&str, &[&str]); 9] = [
     ("server.rs", &["cli", "config", "log", "server", "sys"]),
     ("client.rs", &["cli", "client", "config", "log", "sys"]),
-    ("gen.rs", &["templates"]),
+    ("gen.rs", &[]),
     ("server", &["config", "log", "sys"]),
     ("client", &["config", "log", "sys"]),
     ("cli", &["config"]),

@@ -22,7 +22,9 @@ impl Folder {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts").join(test).join("a root");
         let _ = fs::remove_dir_all(&folder);
-        for name in ["bin", "docker", "server", "client", "src", "target/release", "elsewhere"] {
+        for name in
+            ["bin", "docker", "server", "client", "templates", "target/release", "elsewhere"]
+        {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         for name in [
@@ -33,7 +35,9 @@ impl Folder {
             "server/config.ini",
             "client/config.yaml",
             "gen.rs",
-            "src/templates.rs",
+            "templates/compose.yaml",
+            "templates/client.yaml",
+            "templates/stack.yaml",
         ] {
             fs::copy(Path::new(ROOT).join(name), folder.join(name)).unwrap();
         }
