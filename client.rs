@@ -38,7 +38,7 @@ fn run() -> Result<(), Failure> {
 fn log_start(log: &mut Log, config: &ClientConfig) {
     let id = Escaped(config.id.as_bytes());
     let address = Escaped(config.server_address.written.as_bytes());
-    let (amount, period) = (config.loop_amount, GoDuration::from(config.loop_period));
+    let (amount, period) = (config.loop_amount, GoDuration(config.loop_period));
     let level = &config.log_level.written;
     log.info(format_args!(
         "action: config | result: success | client_id: {id} | server_address: {address} | loop_amount: {amount} | loop_period: {period} | log_level: {level}"

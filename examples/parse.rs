@@ -63,7 +63,8 @@ fn entry(entry: &Entry) -> String {
 fn duration(text: &str) -> String {
     match duration::parse(text) {
         Ok(found) => {
-            format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.0, string(&found.to_string()))
+            let printed = duration::GoDuration(found).to_string();
+            format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.as_nanos(), string(&printed))
         }
         Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }

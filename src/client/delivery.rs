@@ -58,7 +58,7 @@ impl<'a> Delivery<'a> {
             };
             self.sleep_until((Instant::now() + backoff.pause()).min(deadline))?;
             if Instant::now() >= deadline {
-                let limit = GoDuration::from(self.config.server_timeout);
+                let limit = GoDuration(self.config.server_timeout);
                 return Err(Fatal(format!("given up after {limit}: {error}")));
             }
             attempt += 1;

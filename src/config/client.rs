@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::duration;
 use super::settings::{ConfigError, Lookup, Setting, Settings, Text};
-use super::values::{LEVELS, LevelSetting, duration, duration_or_zero, level, number};
+use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 use super::yaml;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +53,9 @@ impl ClientConfig {
         Ok(Self {
             id: settings.get("id", id)?,
             server_address: settings.get("server.address", address)?,
-            server_timeout: settings.get("server.timeout", duration)?,
+            server_timeout: settings.get("server.timeout", positive_duration)?,
             loop_amount: settings.get("loop.amount", amount)?,
-            loop_period: settings.get("loop.period", duration_or_zero)?,
+            loop_period: settings.get("loop.period", duration::parse)?,
             log_level: settings.get("log.level", level)?,
             unknown: settings.unknown(),
         })

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use super::duration;
 use super::ini;
 use super::settings::{ConfigError, Lookup, Setting, Settings, Text};
-use super::values::{LEVELS, LevelSetting, duration, duration_or_zero, level, number};
+use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -54,8 +55,8 @@ impl ServerConfig {
             workers: workers.unwrap_or_else(processors),
             message_limit: settings.get("SERVER_MESSAGE_LIMIT", number(1..=1 << 30))?,
             max_connections: settings.get("SERVER_MAX_CONNECTIONS", number(1..=1 << 20))?,
-            timeout: settings.get("SERVER_TIMEOUT", duration)?,
-            drain_timeout: settings.get("SERVER_DRAIN_TIMEOUT", duration_or_zero)?,
+            timeout: settings.get("SERVER_TIMEOUT", positive_duration)?,
+            drain_timeout: settings.get("SERVER_DRAIN_TIMEOUT", duration::parse)?,
             unknown: settings.unknown(),
         })
     }

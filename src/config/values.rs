@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::duration as go;
+use super::duration;
 use crate::log::Level;
 
 /// A level, and the word it was written with.
@@ -39,13 +39,9 @@ pub fn number<T: FromStr + PartialOrd + Display>(
 }
 
 /// A duration as Go writes it, more than nothing.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    match duration_or_zero(text)? {
+pub fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
         Duration::ZERO => Err(format!("{text:?} leaves no time at all")),
         duration => Ok(duration),
     }
-}
-
-pub fn duration_or_zero(text: &str) -> Result<Duration, String> {
-    go::parse(text)?.to_std().ok_or_else(|| format!("{text:?} is negative"))
 }

@@ -235,7 +235,7 @@ impl<'a> EventLoop<'a> {
     /// Closes a connection whose message has not been received or sent back within `limit`.
     fn give_up(&mut self, index: usize, limit: Duration) {
         let Some(Peer { connection, ip, .. }) = self.peers.get_mut(index) else { return };
-        let reason = format!("timed out after {}: {connection}", GoDuration::from(limit));
+        let reason = format!("timed out after {}: {connection}", GoDuration(limit));
         log_failure(&mut self.log, *ip, &reason);
         self.close(index);
     }

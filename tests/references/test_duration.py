@@ -1,4 +1,4 @@
-"""Durations as Go's own time package reads and prints them."""
+"""Durations as Go's own time package reads and prints them; negative ones we refuse."""
 
 import re
 from fractions import Fraction
@@ -32,8 +32,8 @@ junk = st.one_of(st.text("0123456789.-+ hmsnuµ", max_size=10), st.text(max_size
 def compare(ours, go, text):
     expected, found = go["duration"](text), ours["duration"](text)
     if "reason" in found and "nanoseconds" in expected:
-        assert wraps(text), f"{text!r}: Go {expected}, we {found}"
-    elif "nanoseconds" in expected:
+        assert expected["nanoseconds"] < 0 or wraps(text), f"{text!r}: Go {expected}, we {found}"
+    elif expected.get("nanoseconds", -1) >= 0:
         assert found == expected, repr(text)
     else:
         assert "reason" in found, f"{text!r}: Go {expected}, we {found}"
@@ -74,8 +74,8 @@ def test_junk(ours, go, text):
     compare(ours, go, text)
 
 
-@given(st.one_of(st.integers(-MAXIMUM - 1, MAXIMUM), st.integers(-(10**12), 10**12)))
-@example(-MAXIMUM - 1)
+@given(st.one_of(st.integers(0, MAXIMUM), st.integers(0, 10**12)))
+@example(MAXIMUM)
 def test_printed_durations_parse_back(ours, go, nanoseconds):
     expected = go["duration"](f"{nanoseconds}ns")
     assert expected["nanoseconds"] == nanoseconds
