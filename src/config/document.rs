@@ -26,27 +26,30 @@ impl fmt::Display for SyntaxError {
     }
 }
 
-/// The lines of a document, numbered from 1, without their ends (LF, CRLF or CR, which Python's
-/// universal newlines and YAML 1.2.2 §5.4 agree on) and without a byte order mark at the start.
+/// Hands `read` each line of a document and its number, from 1: without its end (LF, CRLF or CR, which
+/// Python's universal newlines and YAML 1.2.2 §5.4 agree on) and without a byte order mark at the start.
 ///
 /// # Errors
 ///
-/// A character that the reference parsers disagree on, wherever it stands: see `is_ambiguous`.
-pub fn lines(text: &str) -> Result<Vec<(usize, &str)>, SyntaxError> {
+/// The first line that `read` refuses, or that has a character on which the reference parsers disagree,
+/// wherever it stands.
+pub fn read_lines(
+    text: &str,
+    mut read: impl FnMut(usize, &str) -> Result<(), String>,
+) -> Result<(), SyntaxError> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = Vec::new();
+    let mut number = 0;
     while !rest.is_empty() {
-        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(end);
-        let number = lines.len() + 1;
-        if let Some(c) = line.chars().find(|&c| is_ambiguous(c)) {
-            let reason = format!("the character U+{:04X} is not allowed", u32::from(c));
-            return Err(SyntaxError { line: number, reason });
-        }
-        lines.push((number, line));
+        number += 1;
+        let (line, after) = rest.split_at(rest.find(['\n', '\r']).unwrap_or(rest.len()));
+        let result = match line.chars().find(|&c| is_ambiguous(c)) {
+            Some(c) => Err(format!("the character U+{:04X} is not allowed", u32::from(c))),
+            None => read(number, line),
+        };
+        result.map_err(|reason| SyntaxError { line: number, reason })?;
         rest = after.strip_prefix("\r\n").unwrap_or_else(|| after.get(1..).unwrap_or_default());
     }
-    Ok(lines)
+    Ok(())
 }
 
 /// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as spaces

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::document::{Entry, SyntaxError, lines};
+use super::document::{Entry, SyntaxError, read_lines};
 
 /// The section whose keys get no prefix (`configparser.DEFAULTSECT`, case-sensitive).
 const DEFAULT_SECTION: &str = "DEFAULT";
@@ -19,9 +19,7 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 /// The first line that is not understood, and why.
 pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     let mut parser = Parser::default();
-    for (number, line) in lines(text)? {
-        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
-    }
+    read_lines(text, |number, line| parser.read(number, line))?;
     Ok(parser.entries)
 }
 

@@ -6,12 +6,10 @@
 //! Section numbers are those of YAML 1.2.2.
 
 mod scalar;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 
-use super::document::{Entry, SyntaxError, lines};
+use super::document::{Entry, SyntaxError, read_lines};
 
 /// Mappings inside one another: far above any settings file, far below PyYAML's limit of recursion.
 const MAX_DEPTH: usize = 32;
@@ -24,9 +22,7 @@ const MAX_DEPTH: usize = 32;
 /// The first line that is not understood, and why.
 pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
     let mut parser = Parser::default();
-    for (number, line) in lines(text)? {
-        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
-    }
+    read_lines(text, |number, line| parser.read(number, line))?;
     refuse_values_with_children(&parser.entries)?;
     Ok(parser.entries)
 }
@@ -66,13 +62,9 @@ impl Parser {
             return Err("directives (\"%\") are not supported".to_owned());
         }
         let has_begun = std::mem::replace(&mut self.has_begun, true);
-        match line
-            .strip_prefix("---")
-            .filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
-        {
-            Some(_) if has_begun => {
-                Err("a second document begins: only one is supported".to_owned())
-            }
+        let is_marker = |rest: &&str| rest.is_empty() || rest.starts_with([' ', '\t']);
+        match line.strip_prefix("---").filter(is_marker) {
+            Some(_) if has_begun => Err("a second document begins: only one is supported".into()),
             Some(rest) => scalar::end_of_line(rest, "\"---\""),
             None => self.setting(number, indent, content),
         }
@@ -133,3 +125,6 @@ fn refuse_values_with_children(entries: &[Entry]) -> Result<(), SyntaxError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

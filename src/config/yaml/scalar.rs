@@ -180,35 +180,27 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
     Err("the quote is not closed on its line".to_owned())
 }
 
-/// The character of an escape (§5.7), which is given without its backslash. Not among them: `\/`, new
-/// in YAML 1.2 and unknown to yaml.v3, and a backslash that joins its line with the next.
+/// What a backslash and one of these letters stand for (§5.7). Not among them: `\/`, new in YAML 1.2 and
+/// unknown to yaml.v3, and a backslash that joins its line with the next.
+const LETTERS: &str = "0abtnvfreN_LP \"\\";
+const CHARACTERS: &str = "\0\u{7}\u{8}\t\n\u{b}\u{c}\r\u{1b}\u{85}\u{a0}\u{2028}\u{2029} \"\\";
+
+/// The character of an escape, which is given without its backslash.
 fn escape(text: &str) -> Result<(char, &str), String> {
     let mut chars = text.chars();
-    let Some(code) = chars.next() else {
+    let Some(letter) = chars.next() else {
         return Err("the quote is not closed on its line".to_owned());
     };
     let rest = chars.as_str();
-    let c = match code {
-        '0' => '\0',
-        'a' => '\u{7}',
-        'b' => '\u{8}',
-        't' => '\t',
-        'n' => '\n',
-        'v' => '\u{b}',
-        'f' => '\u{c}',
-        'r' => '\r',
-        'e' => '\u{1b}',
-        'N' => '\u{85}',
-        '_' => '\u{a0}',
-        'L' => '\u{2028}',
-        'P' => '\u{2029}',
-        ' ' | '"' | '\\' => code,
-        'x' => return code_point(rest, 2),
-        'u' => return code_point(rest, 4),
-        'U' => return code_point(rest, 8),
-        _ => return Err(format!("unknown escape \"\\{}\"", code.escape_debug())),
-    };
-    Ok((c, rest))
+    match letter {
+        'x' => code_point(rest, 2),
+        'u' => code_point(rest, 4),
+        'U' => code_point(rest, 8),
+        _ => match LETTERS.chars().zip(CHARACTERS.chars()).find(|&(known, _)| known == letter) {
+            Some((_, c)) => Ok((c, rest)),
+            None => Err(format!("unknown escape \"\\{}\"", letter.escape_debug())),
+        },
+    }
 }
 
 fn code_point(text: &str, digits: usize) -> Result<(char, &str), String> {
