@@ -20,29 +20,23 @@ pub enum Level {
 impl Level {
     /// Reads a level's name, in any case.
     pub fn parse(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "DEBUG" => Self::Debug,
-            "INFO" => Self::Info,
-            "NOTICE" => Self::Notice,
-            "WARNING" | "WARN" => Self::Warning,
-            "ERROR" => Self::Error,
-            "CRITICAL" | "FATAL" => Self::Critical,
-            _ => return None,
-        })
-    }
-
-    /// Its name as a line shows it, padded: the formatter would write each space by itself.
-    fn padded(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG   ",
-            Self::Info => "INFO    ",
-            Self::Notice => "NOTICE  ",
-            Self::Warning => "WARNING ",
-            Self::Error => "ERROR   ",
-            Self::Critical => "CRITICAL",
-        }
+        let known = NAMES.iter().find(|(known, _)| known.trim_end().eq_ignore_ascii_case(name));
+        known.map(|&(_, level)| level)
     }
 }
+
+/// As a line shows them, by level; then other names, which are read and never shown. Padded here: the
+/// formatter would write each space by itself.
+const NAMES: [(&str, Level); 8] = [
+    ("DEBUG   ", Level::Debug),
+    ("INFO    ", Level::Info),
+    ("NOTICE  ", Level::Notice),
+    ("WARNING ", Level::Warning),
+    ("ERROR   ", Level::Error),
+    ("CRITICAL", Level::Critical),
+    ("WARN", Level::Warning),
+    ("FATAL", Level::Critical),
+];
 
 /// Lines on their way to stdout. Each thread has its own, and writes all its lines at once.
 #[derive(Debug)]
@@ -87,7 +81,7 @@ impl Log {
         self.update_timestamp();
         let start = self.lines.len();
         let mut lines = Fallible(&mut self.lines);
-        if writeln!(lines, "{} {} {line}", self.timestamp, level.padded()).is_err() {
+        if writeln!(lines, "{} {} {line}", self.timestamp, NAMES[level as usize].0).is_err() {
             self.lines.truncate(start);
         }
     }
@@ -174,7 +168,7 @@ fn escape(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use super::{Escaped, Level};
+    use super::{Escaped, Level, NAMES};
 
     #[test]
     fn levels() {
@@ -189,8 +183,8 @@ mod tests {
             ("DEBUG", Level::Debug),
         ] {
             assert_eq!(Level::parse(name), Some(level), "{name}");
-            assert_eq!(Level::parse(level.padded().trim_end()), Some(level), "{name}");
-            assert_eq!(level.padded().len(), 8, "{name}");
+            let (shown, of) = NAMES[level as usize];
+            assert_eq!((shown.len(), of), (8, level), "{name}");
         }
         assert_eq!(Level::parse("loud"), None);
         assert_eq!(Level::parse(""), None);

@@ -32,7 +32,7 @@ fn server_defaults() {
 #[test]
 fn server_keys() {
     let more = "server_bind = ::1
-server_workers: 03
+server_workers: 3
 Server_Message_Limit = 1000
 SERVER_MAX_CONNECTIONS = 2000
 SERVER_TIMEOUT = 1m30s

@@ -16,6 +16,10 @@ use support::{CLIENT, Program, SERVER, command, folder};
 #[test]
 fn server_errors_say_where_what_and_why() {
     let table = [
+        (
+            "SERVER_PORT = 080",
+            "5: SERVER_PORT: \"080\" is not a plain decimal number from 0 to 65535",
+        ),
         ("SERVER_PORT = 70000", "5: SERVER_PORT: \"70000\" is not a number from 0 to 65535"),
         (
             "SERVER_PORT = +1",
@@ -205,7 +209,7 @@ fn a_file_that_is_none_is_named() {
 }
 
 #[test]
-fn who_may_not_read_the_file_is_named() {
+fn a_file_without_permission_is_named() {
     let ini = file("not-readable", INI);
     std::fs::set_permissions(&ini, std::fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = command(SERVER, &[]);
@@ -215,9 +219,8 @@ fn who_may_not_read_the_file_is_named() {
     assert_eq!(
         ended.stderr,
         format!(
-            "{}: uid {} may not read it: chmod a+r it, or in a container the file that is mounted there\n",
-            ini.display(),
-            tp0::sys::user::effective_uid()
+            "{}: no permission to read it: chmod a+r it, or in a container the file that is mounted there\n",
+            ini.display()
         )
     );
 }

@@ -100,7 +100,8 @@ impl<'a> Delivery<'a> {
         let lookup = Lookup::start(address.host.clone(), address.port).map_err(retryable)?;
         let ready = self.wait(Some((lookup.as_fd(), Interest::Readable)), deadline);
         let answer: Result<Option<Answer>, Error> = ready.map(|is| is.then(|| lookup.answer()));
-        self.log_close("resolver", matches!(answer, Err(Stopped)));
+        let is_stopped = matches!(answer, Err(Stopped));
+        log_close(&mut self.log, self.config, "resolver", is_stopped);
         let late = || Retryable(format!("{host}: no answer from the resolver"));
         answer?.ok_or_else(late)?.map_err(retryable)
     }
@@ -118,7 +119,8 @@ impl<'a> Delivery<'a> {
             Err(error) => Err(retryable(error)),
         };
         drop(stream);
-        self.log_close("connection", matches!(result, Err(Stopped)));
+        let is_stopped = matches!(result, Err(Stopped));
+        log_close(&mut self.log, self.config, "connection", is_stopped);
         result
     }
 
@@ -177,10 +179,6 @@ impl<'a> Delivery<'a> {
         drop(self.stop);
         log_close(&mut self.log, self.config, "eventfd", is_stopped);
         self.log
-    }
-
-    fn log_close(&mut self, resource: &str, is_stopped: bool) {
-        log_close(&mut self.log, self.config, resource, is_stopped);
     }
 }
 

@@ -73,11 +73,9 @@ fn id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A leading zero is refused: to Go, 010 is 8.
 fn amount(text: &str) -> Result<u64, String> {
-    let is_plain = text == "0" || !text.starts_with('0');
-    let amount = number(0..=u64::MAX)(text).ok().filter(|_| is_plain);
-    amount.ok_or_else(|| format!("{text:?} is not a plain decimal number, 0 or more"))
+    let refusal = |_| format!("{text:?} is not a plain decimal number, 0 or more");
+    number(0..=u64::MAX)(text).map_err(refusal)
 }
 
 fn address(text: &str) -> Result<Address, String> {
@@ -85,7 +83,7 @@ fn address(text: &str) -> Result<Address, String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return fail("no port");
     };
-    let Some(port) = number(1..=65535)(port).ok().filter(|_| !port.starts_with('0')) else {
+    let Ok(port) = number(1..=65535)(port) else {
         return fail("the port is not a plain decimal number from 1 to 65535");
     };
     if host.contains('/') {

@@ -9,7 +9,6 @@ use std::path::Path;
 
 use super::document::{Entry, SyntaxError};
 use crate::log::Escaped;
-use crate::sys::user::effective_uid;
 
 /// What is written in the source.
 pub type Text = &'static str;
@@ -89,21 +88,15 @@ impl<'a> Settings<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
         let variable = self.row(key).variable;
+        if let Some(value) = (self.lookup)(variable).filter(|value| !value.is_empty()) {
+            let text = value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"));
+            let fail = |reason| ConfigError(format!("environment: {variable}: {reason}"));
+            return text.and_then(parse).map(Some).map_err(fail);
+        }
         let has_value = |entry: &&Entry| is(entry, key) && !entry.value.is_empty();
-        let (place, name, value) =
-            if let Some(value) = (self.lookup)(variable).filter(|value| !value.is_empty()) {
-                ("environment".to_owned(), variable, value)
-            } else if let Some(entry) = self.entries.iter().flatten().find(has_value) {
-                let place = format!("{}:{}", shown(self.path), entry.line);
-                (place, key, OsString::from(&entry.value))
-            } else {
-                return Ok(None);
-            };
-        let setting = match value.to_str() {
-            Some(text) => parse(text),
-            None => Err(format!("{value:?} is not UTF-8")),
-        };
-        setting.map(Some).map_err(|reason| ConfigError(format!("{place}: {name}: {reason}")))
+        let Some(entry) = self.entries.iter().flatten().find(has_value) else { return Ok(None) };
+        let place = format!("{}:{}", shown(self.path), entry.line);
+        parse(&entry.value).map(Some).map_err(|r| ConfigError(format!("{place}: {key}: {r}")))
     }
 
     fn row(&self, key: &str) -> &'static Setting {
@@ -158,10 +151,10 @@ fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
              remove it, put the file back and start again"
                 .to_owned(),
         ),
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => fail(format!(
-            "uid {} may not read it: chmod a+r it, or in a container the file that is mounted there",
-            effective_uid()
-        )),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => fail(
+            "no permission to read it: chmod a+r it, or in a container the file that is mounted there"
+                .to_owned(),
+        ),
         Err(error) => fail(format!("cannot be read: {error}")),
     }
 }

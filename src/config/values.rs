@@ -24,15 +24,17 @@ pub fn level(text: &str) -> Result<LevelSetting, String> {
     }
 }
 
-/// Decimal digits and nothing else: what has a sign, a prefix or a `_` is not read alike everywhere.
+/// Decimal digits and nothing else: what has a sign, a prefix, a leading zero or a `_` is not read alike
+/// everywhere.
 pub fn number<T: FromStr + PartialOrd + Display>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
-        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text.parse().ok().filter(|number| is_decimal && range.contains(number));
-        let is_other = !is_decimal && text.contains(|c: char| c.is_ascii_digit());
-        let kind = if is_other { "plain decimal number" } else { "number" };
+        let is_digit = |c: char| c.is_ascii_digit();
+        let is_plain = text.chars().all(is_digit) && (text == "0" || !text.starts_with('0'));
+        let kind =
+            if is_plain || !text.contains(is_digit) { "number" } else { "plain decimal number" };
+        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
         let (from, to) = (range.start(), range.end());
         number.ok_or_else(|| format!("{text:?} is not a {kind} from {from} to {to}"))
     }

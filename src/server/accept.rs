@@ -77,12 +77,8 @@ impl<'a> Acceptor<'a> {
         match result {
             Ok(accepted) => return Some(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if !has_place || is_exhaustion(&error) => {
-                self.pause(epoll, now, log, &error)
-            }
-            // accept(2) also returns network errors of the new connection, which is lost.
-            Err(error) => log
-                .error(format_args!("action: accept_connections | result: fail | error: {error}")),
+            // The limit, or what accept(2) fails for: no file descriptor or memory is left.
+            Err(error) => self.pause(epoll, now, log, &error),
         }
         self.shared.open.fetch_sub(1, Relaxed);
         None
@@ -147,10 +143,4 @@ fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     let (stream, address) = listener.accept()?;
     stream.set_nonblocking(true)?;
     Ok((stream, address.ip().to_canonical()))
-}
-
-/// Out of file descriptors or of memory for a socket: accept(2).
-fn is_exhaustion(error: &io::Error) -> bool {
-    let codes = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }

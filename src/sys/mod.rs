@@ -10,7 +10,6 @@ pub mod stdout;
 pub mod stream;
 pub mod time;
 mod unwind;
-pub mod user;
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("tp0 is for 64-bit Linux: the types of the C library differ elsewhere");
