@@ -73,7 +73,8 @@ impl Log {
         self.write(Level::Error, line);
     }
 
-    /// Adds a line, which [`Log::flush`] writes. One for which there is no memory is lost.
+    /// Adds a line, which [`Log::flush`] writes, as this does once there are many. A line for which there is
+    /// no memory is lost.
     pub fn write(&mut self, level: Level, line: Arguments<'_>) {
         if level < self.level {
             return;
@@ -84,6 +85,9 @@ impl Log {
         if writeln!(lines, "{} {} {line}", self.timestamp, NAMES[level as usize].0).is_err() {
             self.lines.truncate(start);
         }
+        if self.lines.len() > GATHERED {
+            self.flush();
+        }
     }
 
     fn update_timestamp(&mut self) {
@@ -91,13 +95,6 @@ impl Log {
         if now != self.second {
             self.second = now;
             self.timestamp = local_time(now as i64).to_string();
-        }
-    }
-
-    /// Writes the lines out if they take more memory than a few lines should.
-    pub fn flush_if_long(&mut self) {
-        if self.lines.len() > GATHERED {
-            self.flush();
         }
     }
 

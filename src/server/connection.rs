@@ -52,10 +52,6 @@ pub enum Connection {
 }
 
 impl Connection {
-    pub fn new() -> Self {
-        Self::Receiving(Vec::new())
-    }
-
     /// Not one byte has come.
     pub fn is_silent(&self) -> bool {
         matches!(self, Self::Receiving(buffer) if buffer.is_empty())
@@ -126,7 +122,7 @@ impl fmt::Display for Connection {
 
 impl Default for Connection {
     fn default() -> Self {
-        Self::new()
+        Self::Receiving(Vec::new())
     }
 }
 

@@ -118,7 +118,7 @@ impl<'a> EventLoop<'a> {
         let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
         let Some((stream, ip)) = accepted else { return false };
         self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
-        let peer = Peer { stream, ip, connection: Connection::new(), is_registered: false };
+        let peer = Peer { stream, ip, connection: Connection::default(), is_registered: false };
         match self.peers.insert(peer, Class::Serving, self.now + self.config.timeout) {
             Ok(index) => self.advance(index),
             Err(error) => {
@@ -153,7 +153,6 @@ impl<'a> EventLoop<'a> {
                 }
             }
         }
-        self.log.flush_if_long();
     }
 
     fn watch(&mut self, index: usize, interest: Interest) {
