@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use tp0::server::connection::{Connection, Error, Next};
+use tp0::sys::poll::Interest;
 
 /// What one read brings.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ fn any_bytes() {
 #[test]
 fn lingers_until_the_peer_ends() {
     let outcome = run(&[bytes(b"hello\n"), Nothing, bytes(b"more"), Nothing], &[], 1000);
-    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Next::AwaitReadable)));
+    assert_eq!((outcome.echoed, outcome.end), (true, Ok(Next::Await(Interest::Readable))));
     let outcome = run(&[bytes(b"hello\n"), Reset], &[], 1000);
     assert_eq!((outcome.echoed, outcome.end), (true, Ok(Next::Close)), "a reset is an end too");
 }
@@ -192,7 +193,7 @@ fn over_the_limit_lingers() {
     let (mut connection, mut scratch) = (Connection::default(), vec![0; 1000]);
     let mut advance = || connection.advance(&mut stream, &mut scratch, MESSAGE_LIMIT, |_| ());
     assert!(matches!(advance(), Err(Error::TooLong(MESSAGE_LIMIT))));
-    assert_eq!(advance().unwrap(), Next::AwaitReadable);
+    assert_eq!(advance().unwrap(), Next::Await(Interest::Readable));
     assert_eq!(advance().unwrap(), Next::Close);
     assert!(stream.sent.is_empty());
 }

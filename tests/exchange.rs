@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use tp0::client::exchange::{Exchange, Progress};
+use tp0::sys::poll::Interest;
 
 const MESSAGE: &[u8] = "[CLIENT 1] Message N°1\n".as_bytes();
 
@@ -87,9 +88,9 @@ fn run(arrivals: &[Arrival], rooms: &[Room]) -> Result<Progress, String> {
         let is_unanswered = exchange.to_string() == "no answer to the connection request";
         assert_eq!(is_unanswered, stream.sent.is_empty());
         match exchange.advance(&mut stream).map_err(|error| error.to_string())? {
-            step @ (Progress::AwaitReadable | Progress::AwaitWritable) if !at_end => {
+            step @ Progress::Await(_) if !at_end => {
                 let whole = stream.sent == MESSAGE;
-                assert_eq!(step == Progress::AwaitReadable, whole, "{step:?}");
+                assert_eq!(step == Progress::Await(Interest::Readable), whole, "{step:?}");
             }
             step => return Ok(step),
         }
@@ -131,8 +132,11 @@ fn split_anywhere() {
 
 #[test]
 fn waits_until_the_message_is_taken() {
-    assert_eq!(run(&[], &[Room::Wait]), Ok(Progress::AwaitReadable));
-    assert_eq!(run(&[], &[Room::For(3), Room::Wait, Room::Wait]), Ok(Progress::AwaitReadable));
+    assert_eq!(run(&[], &[Room::Wait]), Ok(Progress::Await(Interest::Readable)));
+    assert_eq!(
+        run(&[], &[Room::For(3), Room::Wait, Room::Wait]),
+        Ok(Progress::Await(Interest::Readable))
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tp0::server::connection::{Connection, Error, Next};
+use tp0::sys::poll::Interest;
 use tp0_fuzz::Script;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {
@@ -34,8 +35,8 @@ fn run(limit: usize, scratch: usize, mut stream: Script) {
                 assert!(!echoed && message.is_some() && stream.taken == sent);
                 echoed = true;
             }
-            Ok(Next::AwaitReadable) if over => break None,
-            Ok(Next::AwaitReadable | Next::AwaitWritable) => {}
+            Ok(Next::Await(Interest::Readable)) if over => break None,
+            Ok(Next::Await(_)) => {}
             Ok(Next::Close) => {
                 assert!(stream.ended || stream.failed);
                 break None;

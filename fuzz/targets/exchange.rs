@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tp0::client::exchange::{Error, Exchange, Progress};
+use tp0::sys::poll::Interest;
 use tp0_fuzz::Script;
 
 const MESSAGE: &[u8] = b"ab\n";
@@ -19,12 +20,12 @@ fuzz_target!(|script: &[u8]| {
                 assert_eq!((&stream.taken[..], &stream.given[..]), (MESSAGE, MESSAGE));
                 return;
             }
-            Ok(Progress::AwaitReadable) if over => {
+            Ok(Progress::Await(Interest::Readable)) if over => {
                 assert_eq!(stream.taken, MESSAGE);
                 return assert!(MESSAGE.starts_with(&stream.given) && stream.given != MESSAGE);
             }
-            Ok(Progress::AwaitReadable) => assert_eq!(stream.taken, MESSAGE),
-            Ok(Progress::AwaitWritable) => assert_ne!(stream.taken, MESSAGE),
+            Ok(Progress::Await(Interest::Readable)) => assert_eq!(stream.taken, MESSAGE),
+            Ok(Progress::Await(Interest::Writable)) => assert_ne!(stream.taken, MESSAGE),
             Err(Error::Differs(_)) => return assert!(!MESSAGE.starts_with(&stream.given)),
             Err(Error::CutShort(received, _)) => {
                 assert!(stream.ended && received == stream.given.len());

@@ -136,8 +136,7 @@ impl<'a> Delivery<'a> {
         loop {
             let interest = match exchange.advance(stream) {
                 Ok(Progress::Done) => return Ok(()),
-                Ok(Progress::AwaitReadable) => Interest::Readable,
-                Ok(Progress::AwaitWritable) => Interest::Writable,
+                Ok(Progress::Await(interest)) => interest,
                 Err(error @ exchange::Error::Differs(_)) => {
                     return Err(Fatal(format!("{address}: {error}")));
                 }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
 use crate::log::Escaped;
+use crate::sys::poll::Interest;
 
 /// What the exchange waits for next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    AwaitReadable,
-    AwaitWritable,
+    Await(Interest),
     /// The echo is complete, and the same byte for byte.
     Done,
 }
@@ -65,12 +65,12 @@ impl<'a> Exchange<'a> {
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Progress::AwaitWritable);
+                    return Ok(Progress::Await(Interest::Writable));
                 }
                 Err(error) => return Err(Error::Io(error)),
             }
         }
-        Ok(Progress::AwaitReadable)
+        Ok(Progress::Await(Interest::Readable))
     }
 
     fn receive(&mut self, stream: &mut impl Read) -> Result<Progress, Error> {
@@ -81,7 +81,7 @@ impl<'a> Exchange<'a> {
                 Ok(count) => self.compare(&buffer[..count])?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Progress::AwaitReadable);
+                    return Ok(Progress::Await(Interest::Readable));
                 }
                 Err(error) => return Err(Error::Io(error)),
             }

@@ -5,13 +5,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
+use crate::sys::poll::Interest;
+
 /// What a connection needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Nothing to do until the stream is readable.
-    AwaitReadable,
-    /// Nothing to do until the stream is writable.
-    AwaitWritable,
+    /// Nothing until the stream is readable, or writable.
+    Await(Interest),
     /// The kernel has the whole echo. From here the connection lingers.
     HalfClose,
     /// The peer has ended its side too.
@@ -70,7 +70,7 @@ impl Connection {
         if let Self::Receiving(buffer) = self {
             let count = match stream.read(scratch) {
                 Ok(count) => count,
-                Err(error) if must_wait(&error) => return Ok(Next::AwaitReadable),
+                Err(error) if must_wait(&error) => return Ok(Next::Await(Interest::Readable)),
                 Err(error) => return Err(Error::Io(error)),
             };
             let chunk = &scratch[..count];
@@ -82,7 +82,7 @@ impl Connection {
             }
             append(buffer, part)?;
             if newline.is_none() && count > 0 {
-                return Ok(Next::AwaitReadable);
+                return Ok(Next::Await(Interest::Readable));
             }
             if buffer.is_empty() {
                 return Err(Error::Empty);
@@ -93,7 +93,7 @@ impl Connection {
         if let Self::Sending { message, sent } = self {
             *sent += send(stream, &message[*sent..]).map_err(Error::Io)?;
             if *sent < message.len() {
-                return Ok(Next::AwaitWritable);
+                return Ok(Next::Await(Interest::Writable));
             }
             *self = Self::Lingering;
             return Ok(Next::HalfClose);
@@ -101,7 +101,7 @@ impl Connection {
         match stream.read(scratch) {
             Ok(0) => Ok(Next::Close),
             Err(error) if !must_wait(&error) => Ok(Next::Close),
-            _ => Ok(Next::AwaitReadable),
+            _ => Ok(Next::Await(Interest::Readable)),
         }
     }
 }

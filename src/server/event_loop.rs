@@ -132,7 +132,8 @@ impl<'a> EventLoop<'a> {
 
     /// Lets a connection go on as far as it can without waiting.
     fn advance(&mut self, index: usize) {
-        let Some(Peer { stream, ip, connection, .. }) = self.peers.get_mut(index) else { return };
+        let Some(peer) = self.peers.get_mut(index) else { return };
+        let Peer { stream, ip, connection, is_registered } = peer;
         let (log, limit) = (&mut self.log, self.config.message_limit);
         let next = connection.advance(&mut Corked(stream), &mut self.scratch, limit, |message| {
             let message = Escaped(message.strip_suffix(b"\n").unwrap_or(message));
@@ -141,8 +142,14 @@ impl<'a> EventLoop<'a> {
             ));
         });
         match next {
-            Ok(Next::AwaitReadable) => self.watch(index, Interest::Readable),
-            Ok(Next::AwaitWritable) => self.watch(index, Interest::Writable),
+            Ok(Next::Await(interest)) => {
+                let token = index as u64;
+                if let Err(error) = self.epoll.await_once(&*stream, token, interest, is_registered)
+                {
+                    log_failure(log, *ip, &error);
+                    self.close(index);
+                }
+            }
             Ok(Next::HalfClose) => self.half_close(index),
             Ok(Next::Close) => self.close(index),
             Err(error) => {
@@ -152,17 +159,6 @@ impl<'a> EventLoop<'a> {
                     Error::Empty | Error::Io(_) => self.close(index),
                 }
             }
-        }
-    }
-
-    fn watch(&mut self, index: usize, interest: Interest) {
-        let Some(Peer { stream, ip, is_registered, .. }) = self.peers.get_mut(index) else {
-            return;
-        };
-        let result = self.epoll.await_once(&*stream, index as u64, interest, is_registered);
-        if let Err(error) = result {
-            log_failure(&mut self.log, *ip, &error);
-            self.close(index);
         }
     }
 
