@@ -27,7 +27,7 @@ fn run() -> Result<(), Failure> {
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
         Request::Run { config } => config.unwrap_or_else(|| "./config.yaml".into()),
     };
-    let config = ClientConfig::load(&config, &config::environment)?;
+    let config = ClientConfig::load(&config, &config::environment).map_err(Failure::usage)?;
     let mut log = Log::new(config.log_level.level);
     log_start(&mut log, &config);
     let mut delivery = Delivery::new(&config, stop, log);

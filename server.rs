@@ -27,7 +27,7 @@ fn run() -> Result<(), Failure> {
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
         Request::Run { config } => config.unwrap_or_else(|| "./config.ini".into()),
     };
-    let config = ServerConfig::load(&config, &config::environment)?;
+    let config = ServerConfig::load(&config, &config::environment).map_err(Failure::usage)?;
     let mut log = Log::new(config.logging_level.level);
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use tp0::config::document::{Entry, SyntaxError};
-use tp0::config::{ClientConfig, ConfigError, ServerConfig, duration, ini, yaml};
+use tp0::config::{ClientConfig, ServerConfig, duration, ini, yaml};
 
 fn main() -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {
@@ -93,10 +93,10 @@ fn port(text: &str) -> String {
     number(ServerConfig::load(Path::new("nowhere"), &lookup).map(|config| config.port.into()))
 }
 
-fn number(result: Result<u64, ConfigError>) -> String {
+fn number(result: Result<u64, String>) -> String {
     match result {
         Ok(number) => format!("{{\"number\": {number}}}"),
-        Err(error) => format!("{{\"reason\": {}}}", string(&error.to_string())),
+        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }
 }
 

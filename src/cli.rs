@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{ConfigError, Setting};
+use crate::config::Setting;
 
 /// Why a program ends with a status other than 0.
 #[derive(Debug)]
@@ -29,12 +29,6 @@ impl Failure {
     /// The work failed, and the log says why.
     pub fn logged() -> Self {
         Self { status: 1, reason: None }
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Self {
-        Self::usage(error.to_string())
     }
 }
 

@@ -94,7 +94,7 @@ impl Log {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if now != self.second {
             self.second = now;
-            self.timestamp = local_time(now as i64).to_string();
+            self.timestamp = local_time(now as i64);
         }
     }
 

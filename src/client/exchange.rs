@@ -63,10 +63,7 @@ impl<'a> Exchange<'a> {
             match stream.write(&self.message[self.sent..]) {
                 Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Progress::Await(Interest::Writable));
-                }
+                Err(error) if must_wait(&error) => return Ok(Progress::Await(Interest::Writable)),
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -79,10 +76,7 @@ impl<'a> Exchange<'a> {
             match stream.read(&mut buffer) {
                 Ok(0) => return Err(Error::CutShort(self.received, self.message.len())),
                 Ok(count) => self.compare(&buffer[..count])?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(Progress::Await(Interest::Readable));
-                }
+                Err(error) if must_wait(&error) => return Ok(Progress::Await(Interest::Readable)),
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -109,4 +103,9 @@ impl fmt::Display for Exchange<'_> {
             (_, length) => write!(f, "{} of {length} bytes of the echo received", self.received),
         }
     }
+}
+
+/// An interrupted call is tried again after the wait, as one that would block is.
+fn must_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::duration;
-use super::settings::{ConfigError, Lookup, Setting, Settings, Text};
+use super::settings::{Lookup, Setting, Settings, Text};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 use super::yaml;
 
@@ -48,7 +48,7 @@ impl ClientConfig {
         row("log.level", "CLI_LOG_LEVEL", None, LEVELS),
     ];
 
-    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, String> {
         let settings = Settings::read(Self::SETTINGS, path, yaml::parse, lookup)?;
         Ok(Self {
             id: settings.get("id", id)?,

@@ -100,23 +100,13 @@ impl Parser {
 /// The name in a header, which may have a comment after it. `configparser` takes everything up to
 /// the last `]`, keeps the spaces inside and drops what follows: `[DEFAULT] PORT = 1` sets nothing.
 fn section_name(content: &str) -> Result<&str, String> {
-    let Some((name, rest)) = content[1..].rsplit_once(']') else {
-        return Err("the section header has no \"]\"".to_owned());
-    };
+    let (name, rest) = content[1..].rsplit_once(']').unwrap_or_default();
+    let is_name = !name.is_empty() && name == name.trim() && !name.contains(']');
     let rest = rest.trim_start();
-    if name.contains(']') {
-        return Err("more than one \"]\" in the section header".to_owned());
+    if is_name && (rest.is_empty() || rest.starts_with(['#', ';'])) {
+        return Ok(name);
     }
-    if !(rest.is_empty() || rest.starts_with(['#', ';'])) {
-        return Err(format!("{rest:?} after the section header"));
-    }
-    if name.is_empty() {
-        return Err("the section has no name".to_owned());
-    }
-    if name != name.trim() {
-        return Err(format!("spaces around the section name {name:?}, which would be part of it"));
-    }
-    Ok(name)
+    Err(format!("{content:?} is not a section header, such as [DEFAULT], alone on its line"))
 }
 
 #[cfg(test)]
@@ -182,15 +172,27 @@ mod tests {
                 "[DEFAULT]\nA = %(b)s",
                 "2: the value of \"A\" has a \"%\": interpolation is not supported",
             ),
-            ("[DEFAULT", "1: the section header has no \"]\""),
-            ("[]", "1: the section has no name"),
+            (
+                "[DEFAULT",
+                "1: \"[DEFAULT\" is not a section header, such as [DEFAULT], alone on its line",
+            ),
+            ("[]", "1: \"[]\" is not a section header, such as [DEFAULT], alone on its line"),
             (
                 "[ DEFAULT ]",
-                "1: spaces around the section name \" DEFAULT \", which would be part of it",
+                "1: \"[ DEFAULT ]\" is not a section header, such as [DEFAULT], alone on its line",
             ),
-            ("[DEFAULT]] ", "1: more than one \"]\" in the section header"),
-            ("[DEFAULT] ; [x]", "1: more than one \"]\" in the section header"),
-            ("[DEFAULT] A = 1", "1: \"A = 1\" after the section header"),
+            (
+                "[DEFAULT]] ",
+                "1: \"[DEFAULT]]\" is not a section header, such as [DEFAULT], alone on its line",
+            ),
+            (
+                "[DEFAULT] ; [x]",
+                "1: \"[DEFAULT] ; [x]\" is not a section header, such as [DEFAULT], alone on its line",
+            ),
+            (
+                "[DEFAULT] A = 1",
+                "1: \"[DEFAULT] A = 1\" is not a section header, such as [DEFAULT], alone on its line",
+            ),
             ("[DEFAULT]\n# \0", "2: the character U+0000 is not allowed"),
             ("[DEFAULT]\nA = 1\u{1f}", "2: the character U+001F is not allowed"),
             ("[DEFAULT]\nA = 1\u{85}B = 2", "2: the character U+0085 is not allowed"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::ini;
-use super::settings::{ConfigError, Lookup, Setting, Settings, Text};
+use super::settings::{Lookup, Setting, Settings, Text};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl ServerConfig {
         row("SERVER_DRAIN_TIMEOUT", Some("500ms"), "for a half-received message after SIGTERM"),
     ];
 
-    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, String> {
         let settings = Settings::read(Self::SETTINGS, path, ini::parse, lookup)?;
         let workers = settings.find("SERVER_WORKERS", number(1..=MAX_WORKERS))?;
         Ok(Self {

@@ -1,7 +1,7 @@
-//! Where a setting comes from: the environment, which a test can replace, the file, or the default.
+//! Where a setting comes from: the environment, which a test can replace, the file, or the default. An error is one
+//! line that says where, what and why.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -24,16 +24,6 @@ pub struct Setting {
     /// As a file would have it, or in words where the program finds it out. None: required.
     pub default: Option<Text>,
     pub help: Text,
-}
-
-/// What is wrong, where and why, in one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigError(String);
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Where the environment's variables come from: [`environment`], but for a test.
@@ -62,9 +52,9 @@ impl<'a> Settings<'a> {
         path: &'a Path,
         parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>,
         lookup: Lookup<'a>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, String> {
         let entries = read_file(path)?.map(|text| parse(&text)).transpose();
-        let entries = entries.map_err(|error| ConfigError(format!("{}:{error}", shown(path))))?;
+        let entries = entries.map_err(|error| format!("{}:{error}", shown(path)))?;
         Ok(Self { table, path, entries, lookup })
     }
 
@@ -73,10 +63,10 @@ impl<'a> Settings<'a> {
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<T, ConfigError> {
+    ) -> Result<T, String> {
         match (self.find(key, &parse)?, self.row(key).default) {
             (Some(setting), _) => Ok(setting),
-            (None, Some(default)) => parse(default).map_err(ConfigError),
+            (None, Some(default)) => parse(default),
             (None, None) => Err(self.missing(self.row(key))),
         }
     }
@@ -86,33 +76,33 @@ impl<'a> Settings<'a> {
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, ConfigError> {
+    ) -> Result<Option<T>, String> {
         let variable = self.row(key).variable;
         if let Some(value) = (self.lookup)(variable).filter(|value| !value.is_empty()) {
             let text = value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"));
-            let fail = |reason| ConfigError(format!("environment: {variable}: {reason}"));
+            let fail = |reason| format!("environment: {variable}: {reason}");
             return text.and_then(parse).map(Some).map_err(fail);
         }
         let has_value = |entry: &&Entry| is(entry, key) && !entry.value.is_empty();
         let Some(entry) = self.entries.iter().flatten().find(has_value) else { return Ok(None) };
         let place = format!("{}:{}", shown(self.path), entry.line);
-        parse(&entry.value).map(Some).map_err(|r| ConfigError(format!("{place}: {key}: {r}")))
+        parse(&entry.value).map(Some).map_err(|reason| format!("{place}: {key}: {reason}"))
     }
 
     fn row(&self, key: &str) -> &'static Setting {
         self.table.iter().find(|row| row.key == key).expect("a row for each setting that is read")
     }
 
-    fn missing(&self, Setting { key, variable, .. }: &Setting) -> ConfigError {
+    fn missing(&self, Setting { key, variable, .. }: &Setting) -> String {
         let path = shown(self.path);
         let place = if self.entries.is_some() { "here" } else { "here (there is no such file)" };
         let unknown = match self.unknown().join(", ") {
             keys if keys.is_empty() => keys,
             keys => format!("; unknown here: {keys}"),
         };
-        ConfigError(format!(
+        format!(
             "{path}: {key}: required, and set neither {place} nor in the environment as {variable}{unknown}"
-        ))
+        )
     }
 
     /// The keys of the file that nobody asks for.
@@ -134,8 +124,8 @@ fn shown(path: &Path) -> Escaped<'_> {
 }
 
 /// The text of a file; None where there is none.
-fn read_file(path: &Path) -> Result<Option<String>, ConfigError> {
-    let fail = |reason: String| Err(ConfigError(format!("{}: {reason}", shown(path))));
+fn read_file(path: &Path) -> Result<Option<String>, String> {
+    let fail = |reason: String| Err(format!("{}: {reason}", shown(path)));
     let mut bytes = Vec::new();
     let read = |file: File| file.take(LARGEST + 1).read_to_end(&mut bytes);
     match File::open(path).and_then(read) {

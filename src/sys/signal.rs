@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
-use std::{fmt, mem, ptr};
+use std::{mem, ptr};
 
 use super::errno::check;
 
@@ -38,10 +38,8 @@ impl StopSignal {
         for signal in [libc::SIGTERM, libc::SIGINT] {
             // A signal that is ignored from the start stays so: a shell does that to `program &`.
             if action(signal, None)? != libc::SIG_IGN {
-                action(
-                    signal,
-                    Some(on_signal as extern "C" fn(libc::c_int) as libc::sighandler_t),
-                )?;
+                let handler = on_signal as extern "C" fn(libc::c_int);
+                action(signal, Some(handler as libc::sighandler_t))?;
             }
         }
         // A log file that reaches a size limit fails like a full disk.
@@ -62,24 +60,18 @@ impl AsFd for StopSignal {
     }
 }
 
-/// The first signal, once it has come.
-pub fn received() -> Option<Signal> {
-    Some(FIRST.load(SeqCst)).filter(|&number| number != 0).map(Signal)
+/// The name of the first signal, once it has come.
+pub fn received() -> Option<&'static str> {
+    match FIRST.load(SeqCst) {
+        0 => None,
+        libc::SIGINT => Some("SIGINT"),
+        _ => Some("SIGTERM"),
+    }
 }
 
 /// The eventfd, for another wait in `sys`; -1, which poll(2) skips, when there is none.
 pub(super) fn eventfd() -> RawFd {
     EVENTFD.load(SeqCst)
-}
-
-/// A signal, displayed by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signal(i32);
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0 == libc::SIGINT { "SIGINT" } else { "SIGTERM" })
-    }
 }
 
 /// Sets a signal's handler, if one is given, and returns the one before.

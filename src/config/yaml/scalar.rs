@@ -112,7 +112,9 @@ fn plain(text: &str) -> Result<&str, String> {
     if !text.starts_with(|c: char| c.is_alphanumeric() || "_/.+-$(".contains(c)) {
         return Err(format!("{text:?} begins with a special character: put it in quotes"));
     }
-    if matches!(text, "true" | "false") || is_canonical_number(text) {
+    // A whole number that prints as it is written: its text is the same after any parser.
+    let is_canonical = |number: i64| number.to_string() == text;
+    if matches!(text, "true" | "false") || text.parse().is_ok_and(is_canonical) {
         return Ok(text);
     }
     if is_reserved(text) {
@@ -120,7 +122,7 @@ fn plain(text: &str) -> Result<&str, String> {
     }
     if could_be_number(text) {
         return Err(format!(
-            "{text:?} is not the same to every YAML parser: write a number as a plain decimal, as 10 or 1.5, and a text in quotes"
+            "{text:?} is not the same to every YAML parser: put it in quotes, or write a whole number in plain decimal digits"
         ));
     }
     Ok(text)
@@ -128,22 +130,6 @@ fn plain(text: &str) -> Result<&str, String> {
 
 fn is_reserved(text: &str) -> bool {
     RESERVED.iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
-/// A decimal number that prints as it is written, so that its text is the same after any parser:
-/// `5`, `-3`, `1.5`, but not `1.0` (Go prints `1`) nor `1e3`. Fifteen digits survive in every float
-/// (std's `f64::DIGITS`), and below 0.0001 Python's repr turns to an exponent. Spelled out because
-/// std's own conversions of floats weigh more than this whole parser.
-fn is_canonical_number(text: &str) -> bool {
-    let Some((whole, fraction)) = text.strip_prefix('-').unwrap_or(text).split_once('.') else {
-        return text.parse::<i64>().is_ok_and(|n| n.to_string() == text);
-    };
-    let all_digits = [whole, fraction].concat().bytes().all(|byte| byte.is_ascii_digit());
-    let whole_is_canonical = whole == "0" || !(whole.is_empty() || whole.starts_with('0'));
-    let fraction_is_canonical = !(fraction.is_empty() || fraction.ends_with('0'));
-    let is_tiny = whole == "0" && fraction.starts_with("0000");
-    let fits = whole.len() + fraction.len() <= f64::DIGITS as usize;
-    all_digits && whole_is_canonical && fraction_is_canonical && !is_tiny && fits
 }
 
 /// Whether a parser might read a number or a time in some notation: octal, hexadecimal, binary,

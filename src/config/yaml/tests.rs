@@ -44,8 +44,6 @@ fn reads_values() {
         ("0", "0"),
         ("-3", "-3"),
         ("9223372036854775807", "9223372036854775807"),
-        ("1.5", "1.5"),
-        ("-0.0001", "-0.0001"),
         ("true", "true"),
         ("'it''s # \\n' # c", "it's # \\n"),
         ("\"a # b: 'c'\"  ", "a # b: 'c'"),
@@ -107,11 +105,11 @@ fn refuses_documents_outside_the_subset() {
 
 #[test]
 fn refuses_values_that_parsers_read_in_different_ways() {
-    let numbers = "010 0o17 0x1f 1_000 +3 -0 9223372036854775808 1.0 1. .5 1e3 1.5e30 0.00001 \
+    let numbers = "010 0o17 0x1f 1_000 +3 -0 9223372036854775808 1.0 1. .5 1.5 -0.5 1e3 1.5e30 0.00001 \
         12:30:45 2024-01-01 2024-01-01T10:00:00Z";
     for value in numbers.split_whitespace() {
         let refusal = format!(
-            "1: {value:?} is not the same to every YAML parser: write a number as a plain decimal, as 10 or 1.5, and a text in quotes"
+            "1: {value:?} is not the same to every YAML parser: put it in quotes, or write a whole number in plain decimal digits"
         );
         assert_eq!(shown(parse(&format!("k: {value}"))), refusal, "{value:?}");
     }
