@@ -10,7 +10,7 @@ use crate::log::Log;
 use crate::sys::epoll::Epoll;
 
 /// The listener's token in epoll.
-pub const LISTENER_TOKEN: u64 = u64::MAX;
+pub const LISTENER_TOKEN: usize = usize::MAX;
 
 /// How long a worker does not watch the listener after it could not accept. The listener stays
 /// readable: a level-triggered loop that went on watching it would spin.

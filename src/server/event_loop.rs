@@ -25,7 +25,7 @@ const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// How old an echo is when a loop that is awake looks whether its peer has closed. Most have by then, and
-/// need neither a place in epoll nor a wake-up: a tenth of the CPU a connection.
+/// need no place in epoll and no wake-up: a tenth of the CPU a connection.
 const LOOK: Duration = Duration::from_millis(10);
 /// How old it is when a sleeping loop wakes up for it.
 const LAST_LOOK: Duration = Duration::from_millis(100);
@@ -36,7 +36,6 @@ struct Peer {
     stream: TcpStream,
     ip: IpAddr,
     connection: Connection,
-    /// Whether it is registered with epoll.
     is_registered: bool,
 }
 
@@ -87,7 +86,7 @@ impl<'a> EventLoop<'a> {
                     accept::LISTENER_TOKEN => _ = (0..ACCEPTS).all(|_| self.accept_one(false)),
                     // An event of a connection that this iteration has closed may meet another one at
                     // its index. That is harmless: a read that has nothing to read changes nothing.
-                    index => self.advance(index as usize),
+                    index => self.advance(index),
                 }
             }
             self.expire();
@@ -143,9 +142,8 @@ impl<'a> EventLoop<'a> {
         });
         match next {
             Ok(Next::Await(interest)) => {
-                let token = index as u64;
-                if let Err(error) = self.epoll.await_once(&*stream, token, interest, is_registered)
-                {
+                let result = self.epoll.await_once(&*stream, index, interest, is_registered);
+                if let Err(error) = result {
                     log_failure(log, *ip, &error);
                     self.close(index);
                 }

@@ -18,7 +18,7 @@ use crate::sys::listener::{has_dropped, refuse_handshakes};
 use crate::sys::signal;
 
 /// The stop signal's token in epoll.
-pub const SIGNAL_TOKEN: u64 = u64::MAX - 1;
+pub const SIGNAL_TOKEN: usize = usize::MAX - 1;
 
 /// The grace, where every handshake has found room in the queue.
 const GRACE: Duration = Duration::from_millis(50);

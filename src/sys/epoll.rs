@@ -24,7 +24,7 @@ impl Epoll {
 
     /// Registers a listener that several workers share: of their epoll instances only some are woken
     /// for a connection, not the whole thundering herd (EPOLLEXCLUSIVE, Linux 4.5).
-    pub fn add_shared(&self, listener: impl AsFd, token: u64) -> io::Result<()> {
+    pub fn add_shared(&self, listener: impl AsFd, token: usize) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, listener, token, libc::EPOLLIN | libc::EPOLLEXCLUSIVE)
     }
 
@@ -33,7 +33,7 @@ impl Epoll {
     pub fn await_once(
         &self,
         fd: impl AsFd,
-        token: u64,
+        token: usize,
         interest: Interest,
         registered: &mut bool,
     ) -> io::Result<()> {
@@ -51,8 +51,8 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    fn control(&self, operation: i32, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: events as u32, u64: token };
+    fn control(&self, operation: i32, fd: impl AsFd, token: usize, events: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token as u64 };
         let (epoll, fd) = (self.0.as_raw_fd(), fd.as_fd().as_raw_fd());
         // SAFETY: both descriptors are open while borrowed, and the event is live.
         check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) })?;
@@ -88,7 +88,7 @@ impl Events {
     }
 
     /// The tokens of the file descriptors that are ready.
-    pub fn tokens(&self) -> impl Iterator<Item = u64> {
-        self.slots[..self.ready].iter().map(|event| event.u64)
+    pub fn tokens(&self) -> impl Iterator<Item = usize> {
+        self.slots[..self.ready].iter().map(|event| event.u64 as usize)
     }
 }
