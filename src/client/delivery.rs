@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::backoff::Backoff;
 use super::exchange::{self, Exchange, Progress};
-use super::lookup::{Answer, Lookup};
+use super::lookup::Lookup;
 use crate::config::ClientConfig;
 use crate::config::duration::GoDuration;
 use crate::log::{Escaped, Level, Log};
@@ -99,7 +99,7 @@ impl<'a> Delivery<'a> {
         let retryable = |error: io::Error| Retryable(format!("{host}: {error}"));
         let lookup = Lookup::start(address.host.clone(), address.port).map_err(retryable)?;
         let ready = self.wait(Some((lookup.as_fd(), Interest::Readable)), deadline);
-        let answer: Result<Option<Answer>, Error> = ready.map(|is| is.then(|| lookup.answer()));
+        let answer = ready.map(|is_ready| is_ready.then(|| lookup.answer()));
         let is_stopped = matches!(answer, Err(Stopped));
         log_close(&mut self.log, self.config, "resolver", is_stopped);
         let late = || Retryable(format!("{host}: no answer from the resolver"));

@@ -7,8 +7,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// The addresses of a name, at least one, or why there are none.
 pub type Answer = io::Result<Vec<SocketAddr>>;
@@ -17,24 +16,23 @@ pub type Answer = io::Result<Vec<SocketAddr>>;
 #[derive(Debug)]
 pub struct Lookup {
     done: UnixStream,
-    answer: Receiver<Answer>,
+    thread: JoinHandle<Answer>,
 }
 
 impl Lookup {
     pub fn start(host: String, port: u16) -> io::Result<Self> {
         let (done, thread_end) = UnixStream::pair()?;
-        let (sender, answer) = channel();
-        thread::Builder::new().spawn(move || {
-            // The answer first: the end of the stream, which wakes the waiting side, comes after it.
-            let _ = sender.send(look_up(&host, port));
-            drop(thread_end);
+        let thread = thread::Builder::new().spawn(move || {
+            // Dropped at the end: the end of the stream wakes the side that waits.
+            let _thread_end = thread_end;
+            look_up(&host, port)
         })?;
-        Ok(Self { done, answer })
+        Ok(Self { done, thread })
     }
 
     /// Waits for the answer.
     pub fn answer(self) -> Answer {
-        self.answer.recv().unwrap_or_else(|_| Err(ErrorKind::NotFound.into()))
+        self.thread.join().expect("no panic")
     }
 }
 
