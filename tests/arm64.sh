@@ -31,6 +31,7 @@ done
 #   emulator's own.
 # - gen and the tests of the scripts: a shell starts the programs, and does not know of the emulator.
 cargo test --target "$target" --no-fail-fast --lib --test connection --test exchange --test settings \
-    --test settings_errors --test server --test client --test log_lines --test faults_client --test faults_drain -- \
+    --test settings_errors --test server --test client --test client_shutdown --test log_lines --test faults_client \
+    --test faults_drain -- \
     --skip a_network_that_comes_back_is_used \
     --skip nothing_is_lost_when_it_ends_with_a_short_queue

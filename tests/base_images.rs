@@ -1,11 +1,10 @@
 //! docker/base-images.sh, with a fake `docker`.
 
-#[path = "support/scripts.rs"]
-mod scripts;
+mod support;
 
 use std::fs;
 
-use scripts::{Ended, Folder, ended};
+use support::scripts::{Ended, Folder, ended};
 
 /// An engine of an amd64 machine that has the images of one platform; no registry answers.
 fn for_platform(test: &str, images: &str, wanted: &str) -> (Ended, String) {

@@ -1,13 +1,13 @@
 //! The real client and the real server, when nothing goes wrong.
 
-#[path = "support/client.rs"]
-mod client;
 mod support;
 
 use std::io::Write;
 
-use client::{HOUR, accept, listen, start};
-use support::{CLIENT, Program, Server, command, untimed};
+use support::client::{HOUR, accept, listen, start};
+use support::program::{CLIENT, Program, command};
+use support::server::Server;
+use support::untimed;
 
 #[test]
 fn completes_its_loop_as_the_original_does() {

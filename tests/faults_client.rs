@@ -1,24 +1,18 @@
-//! The real client when its server or the network fails, and when a signal stops it in the middle of
-//! that.
+//! The real client when its server or the network fails.
 
-#[path = "support/client.rs"]
-mod client;
 mod support;
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use client::{
-    DELIVERED, HOUR, Reserved, accept, assert_delivered, assert_ends, listen, start, why,
+use support::client::{
+    DELIVERED, UNREACHABLE, accept, assert_delivered, listen, start, wait_for_connecting, why,
 };
-use support::{DEADLINE, Server, field, os_error, set_option, until, untimed};
-
-/// TCP has no broadcast, so the kernel itself refuses this one.
-const UNREACHABLE: &str = "255.255.255.255:1";
+use support::server::Reserved;
+use support::sockets::{drop_packets, pass_packets};
+use support::{DEADLINE, field, os_error, untimed};
 
 /// A server that deals with one connection after the other by `answer`, which gets the message.
 fn play<F>(connections: usize, mut answer: F) -> (String, JoinHandle<()>)
@@ -33,25 +27,6 @@ where
         }
     });
     (address, server)
-}
-
-/// Whatever comes for `socket` is lost on the way, from now on.
-fn drop_packets(socket: &impl AsRawFd) {
-    let mut nothing = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
-    let filter = libc::sock_fprog { len: 1, filter: &raw mut nothing };
-    set_option(socket, libc::SO_ATTACH_FILTER, &filter);
-}
-
-fn pass_packets(socket: &impl AsRawFd) {
-    set_option(socket, libc::SO_DETACH_FILTER, &0);
-}
-
-/// Waits until somebody asks for a connection to `address`, an IPv4 one, and gets no answer.
-fn wait_for_connecting(address: &str) {
-    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
-    // Remote address and state, SYN_SENT, as in proc_net_tcp of the kernel's documentation.
-    let row = format!("{port:04X} 02 ");
-    until("a connection request", || fs::read_to_string("/proc/net/tcp").unwrap().contains(&row));
 }
 
 // The server.
@@ -227,57 +202,4 @@ fn a_cut_network_is_noticed_and_a_slow_answer_waited_for() {
     let ended = slow.wait();
     assert_delivered(&ended, 1);
     assert_eq!(ended.count("WARNING"), 0, "{ended:#?}");
-}
-
-// SIGTERM.
-
-#[test]
-fn ends_while_it_connects() {
-    assert_ends(&["connection", "eventfd"], || {
-        let (listener, address) = listen();
-        drop_packets(&listener);
-        let client = start(&address, "1", &[HOUR]);
-        wait_for_connecting(&address);
-        (client, listener)
-    });
-}
-
-#[test]
-fn ends_while_it_waits_for_an_echo() {
-    assert_ends(&["connection", "eventfd"], || {
-        let (listener, address) = listen();
-        let client = start(&address, "1", &[HOUR]);
-        (client, accept(&listener))
-    });
-}
-
-#[test]
-fn ends_in_the_middle_of_an_echo() {
-    assert_ends(&["connection", "eventfd"], || {
-        let (listener, address) = listen();
-        let client = start(&address, "1", &[HOUR]);
-        let (mut stream, message) = accept(&listener);
-        stream.write_all(&message[..5]).unwrap();
-        (client, stream)
-    });
-}
-
-#[test]
-fn ends_between_two_attempts() {
-    // Fails at once, so that the time is spent between the attempts.
-    assert_ends(&["eventfd"], || {
-        let client = start(UNREACHABLE, "1", &[HOUR]);
-        client.wait_for("attempt: 6");
-        (client, ())
-    });
-}
-
-#[test]
-fn ends_while_it_sleeps() {
-    let server = Server::start(&[]);
-    assert_ends(&["eventfd"], || {
-        let client = start(&server.address.to_string(), "2", &[("CLI_LOOP_PERIOD", "1h")]);
-        client.wait_for(DELIVERED);
-        (client, ())
-    });
 }

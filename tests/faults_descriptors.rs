@@ -1,7 +1,5 @@
 //! The real server at its limit of connections.
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::io::Write;
@@ -9,8 +7,13 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use load::{complete, limit_descriptors, processor_time, sockets};
-use support::{Program, Server, read_to_end, until};
+use support::limits::limit_descriptors;
+use support::load::complete;
+use support::proc::{processor_time, sockets};
+use support::program::Program;
+use support::server::Server;
+use support::sockets::read_to_end;
+use support::until;
 
 const MAX_CONNECTIONS: usize = 20;
 const WARNING: &str =

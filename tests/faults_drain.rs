@@ -1,7 +1,5 @@
 //! The real server and signals at the worst moment.
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::collections::HashSet;
@@ -10,8 +8,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use load::{Load, sockets, time_waits};
-use support::{Server, field, read_to_end, until};
+use support::load::Load;
+use support::proc::{sockets, time_waits};
+use support::server::Server;
+use support::sockets::read_to_end;
+use support::{field, until};
 
 /// The server lets a connection that was made in the last instant bring its message for 50 ms. On a
 /// busy machine a client may be held up for longer between its connect and its write.

@@ -1,7 +1,5 @@
 //! The real server's log: what a peer sends cannot forge it, and its loss costs nothing else.
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::fs::{self, File, OpenOptions};
@@ -12,12 +10,13 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use load::{
-    assert_prompt, close_stdout, complete, limit_file_size, make_fifo, mute, shrink_pipe,
-    shrink_send_buffer,
-};
+use support::limits::{close_stdout, limit_file_size};
+use support::load::complete;
 use support::log_lines::parse;
-use support::{DEADLINE, Program, Server, folder, half_close, read_to_end, until};
+use support::program::Program;
+use support::server::{Server, assert_prompt, mute};
+use support::sockets::{half_close, make_fifo, read_to_end, shrink_pipe, shrink_send_buffer};
+use support::{DEADLINE, folder, until};
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {

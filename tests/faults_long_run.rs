@@ -1,13 +1,15 @@
 //! The real server after many connections.
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::process::Stdio;
 
-use load::{Load, descriptors, memory, mute, reset, sockets};
-use support::{Program, Server, until};
+use support::load::Load;
+use support::proc::{descriptors, memory, sockets};
+use support::program::Program;
+use support::server::{Server, mute};
+use support::sockets::reset;
+use support::until;
 
 /// LONG_RUN=200000 asks for more. A firewall that tracks connections remembers each for ten seconds,
 /// and drops packets once it has too many to remember.

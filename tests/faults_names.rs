@@ -2,8 +2,6 @@
 //! namespaces of its own, with an /etc and a network that a test makes.
 #![allow(unsafe_code)]
 
-#[path = "support/client.rs"]
-mod client;
 mod support;
 
 use std::ffi::CString;
@@ -12,13 +10,14 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{mem, ptr, thread};
 
-use client::{HOUR, accept, assert_delivered, assert_ends, client, listen, why};
-use support::{CLIENT, Program, Server, command, folder, until};
+use support::client::{HOUR, accept, assert_delivered, assert_ends, client, listen, why};
+use support::program::{CLIENT, Program, before_exec, command};
+use support::server::Server;
+use support::{check, folder, until};
 
 /// `command`, to run in a namespace of its own of this `kind` (namespaces(7)), which `prepare` makes
 /// ready for it. A namespace for users comes with it, so that nobody has to be root.
@@ -27,13 +26,11 @@ fn isolate(
     kind: i32,
     prepare: impl Fn() -> io::Result<()> + Send + Sync + 'static,
 ) -> Command {
-    let hook = move || {
+    before_exec(&mut command, move || {
         // SAFETY: takes no pointers.
         check(unsafe { libc::unshare(libc::CLONE_NEWUSER | kind) })?;
         prepare()
-    };
-    // SAFETY: the hook makes system calls and takes no locks.
-    unsafe { command.pre_exec(hook) };
+    });
     command
 }
 
@@ -44,10 +41,6 @@ fn can_start(mut isolated: Command) -> bool {
     let test = thread::current().name().unwrap_or_default().to_owned();
     let _ = writeln!(io::stderr(), "NOT TESTED: {test}: no namespaces here: {error}");
     false
-}
-
-fn check(result: i32) -> io::Result<i32> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// A directory that a client takes for /etc.

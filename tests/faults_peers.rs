@@ -1,18 +1,17 @@
 //! The real server and peers that misbehave: nobody else notices.
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use load::{
-    allow_descriptors, assert_prompt, connect_with_small_window, descriptors, limit_memory, memory,
-    reset, sockets,
-};
-use support::{DEADLINE, Program, Server, read_to_end, until, untimed};
+use support::limits::{allow_descriptors, limit_memory};
+use support::proc::{descriptors, memory, sockets};
+use support::program::Program;
+use support::server::{Server, assert_prompt};
+use support::sockets::{connect_with_small_window, read_to_end, reset};
+use support::{DEADLINE, until, untimed};
 
 /// A peer that gets `bytes` out and then does nothing.
 fn peer(server: &Server, bytes: &[u8]) -> TcpStream {
@@ -77,7 +76,7 @@ fn peers_that_never_read_their_echo() {
     let small = [vec![b'x'; 60_000], vec![b'\n']].concat();
     let _deaf: Vec<_> = (0..20)
         .map(|_| {
-            let mut deaf = connect_with_small_window(&server);
+            let mut deaf = connect_with_small_window(server.address);
             deaf.write_all(&small).unwrap();
             deaf
         })
@@ -85,7 +84,7 @@ fn peers_that_never_read_their_echo() {
     assert_prompt(&server);
     // More than the kernel's buffers take: the server is left with the rest.
     let large = [vec![b'x'; limit - 1], vec![b'\n']].concat();
-    let mut deaf = connect_with_small_window(&server);
+    let mut deaf = connect_with_small_window(server.address);
     deaf.write_all(&large).unwrap();
     assert_prompt(&server);
     assert!(server.program.stop().0.status.success());
@@ -97,7 +96,7 @@ fn a_peer_that_never_reads_its_echo_times_out() {
     let limit = 8 << 20;
     let server =
         Server::start(&[("SERVER_TIMEOUT", "6s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())]);
-    let mut deaf = connect_with_small_window(&server);
+    let mut deaf = connect_with_small_window(server.address);
     deaf.write_all(&[vec![b'x'; limit - 1], vec![b'\n']].concat()).unwrap();
     let line = server.program.wait_for("result: fail");
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");

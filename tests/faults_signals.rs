@@ -1,9 +1,5 @@
 //! The real programs and their signals: which of them ask for a shutdown, and when.
 
-#[path = "support/client.rs"]
-mod client;
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::fs::{self, File};
@@ -12,9 +8,13 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use client::{HOUR, listen};
-use load::{Load, handles, make_fifo};
-use support::{Program, SERVER, Server, command, folder, read_to_end, until};
+use support::client::{HOUR, client, listen};
+use support::load::Load;
+use support::proc::handles;
+use support::program::{Program, SERVER, command};
+use support::server::Server;
+use support::sockets::{make_fifo, read_to_end};
+use support::{folder, until};
 
 #[test]
 fn a_thousand_signals_are_one_shutdown() {
@@ -123,7 +123,7 @@ fn a_client_whose_stdout_nobody_reads_ends() {
     let pipe = File::options().read(true).write(true).open(folder.join("pipe")).unwrap();
     let mut filling = pipe.try_clone().unwrap();
     filling.write_all(&vec![b'x'; 65536]).unwrap();
-    let mut command = client::client(&address, "1", &[HOUR]);
+    let mut command = client(&address, "1", &[HOUR]);
     let program = Program::spawn(command.stdout(OwnedFd::from(pipe)));
     until("a handler", || handles(program.pid(), libc::SIGTERM));
     program.terminate();

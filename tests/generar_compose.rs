@@ -1,14 +1,13 @@
 //! generar-compose.sh: with a built gen, with a compiler, and with a fake `docker`.
 
-#[path = "support/scripts.rs"]
-mod scripts;
+mod support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 use std::time::Duration;
 
-use scripts::{Folder, PROGRAMS, ended, names};
+use support::scripts::{Folder, PROGRAMS, ended, names};
 
 fn gen_prints(arguments: &[&str]) -> String {
     let (_, program) = PROGRAMS[2];

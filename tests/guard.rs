@@ -6,21 +6,20 @@
 //! all connections and messages there when it goes on, and later all of them closed.
 #![allow(unsafe_code)]
 
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
-use load::sockets;
-use support::{DEADLINE, Server, field, folder, until};
+use support::proc::sockets;
+use support::program::before_exec;
+use support::server::Server;
+use support::{DEADLINE, field, folder, until};
 
 /// Of a peer that closes at once: accept4, ioctl, recvfrom, sendto, shutdown, recvfrom, close. What a loop
 /// iteration needs for all its connections together may be a quarter of a call for each. With debug
@@ -151,12 +150,10 @@ impl Drop for Traced {
 /// Runs `command` until it exits and counts its system calls. Only the thread that starts a process may
 /// trace it.
 fn trace(mut command: Command, calls: &AtomicU64, gate: &Mutex<()>, started: &mpsc::Sender<i32>) {
-    let trace_me = || match ptrace(libc::PTRACE_TRACEME, 0, 0) {
+    before_exec(&mut command, || match ptrace(libc::PTRACE_TRACEME, 0, 0) {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
-    };
-    // SAFETY: between fork and exec, a system call and errno are allowed.
-    unsafe { command.pre_exec(trace_me) };
+    });
     let child = match command.spawn() {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return,
         child => child.expect("the server starts"),

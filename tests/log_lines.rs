@@ -3,10 +3,6 @@
 //! Every line that a test of this project reads from a program is held against the table, when the program has
 //! ended: `support::Program::wait`. The runs here are at DEBUG, which shows the most lines.
 
-#[path = "support/client.rs"]
-mod client;
-#[path = "support/load.rs"]
-mod load;
 mod support;
 
 use std::collections::BTreeSet;
@@ -14,10 +10,12 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use client::{accept, listen, start};
-use load::reset;
+use support::client::{accept, listen, start};
+use support::folder;
 use support::log_lines::{Row, parse, table};
-use support::{Ended, Program, Server, command, folder, half_close, read_to_end};
+use support::program::{CLIENT, Ended, Program, SERVER, command};
+use support::server::{Reserved, Server};
+use support::sockets::{half_close, read_to_end, reset};
 
 const DEBUG: (&str, &str) = ("LOGGING_LEVEL", "DEBUG");
 const CLIENT_DEBUG: (&str, &str) = ("CLI_LOG_LEVEL", "DEBUG");
@@ -88,12 +86,11 @@ fn an_ordinary_run() {
         .unwrap();
     fs::write(&yaml, "batch:\n  maxAmount: 3\nloop:\n  amount: 3\n  period: 1ms\n").unwrap();
     let server = Server::from(Program::spawn(
-        command(support::SERVER, &[("SERVER_BIND", "127.0.0.1"), DEBUG]).arg("--config").arg(&ini),
+        command(SERVER, &[("SERVER_BIND", "127.0.0.1"), DEBUG]).arg("--config").arg(&ini),
     ));
     let address = format!("localhost:{}", server.address.port());
     let variables = [("CLI_ID", "1"), ("CLI_SERVER_ADDRESS", &address), CLIENT_DEBUG];
-    let client =
-        Program::spawn(command(support::CLIENT, &variables).arg("--config").arg(&yaml)).wait();
+    let client = Program::spawn(command(CLIENT, &variables).arg("--config").arg(&yaml)).wait();
     let (server, _) = server.program.stop();
     for ended in [&client, &server] {
         assert!(ended.status.success(), "{ended:#?}");
@@ -146,7 +143,7 @@ fn a_server_with_bad_peers() {
 
 #[test]
 fn a_client_that_tries_again_and_gives_up() {
-    let refusing = client::Reserved::new();
+    let refusing = Reserved::new();
     let ended =
         start(&refusing.address(), "1", &[CLIENT_DEBUG, ("CLI_SERVER_TIMEOUT", "1s")]).wait();
     assert_eq!(ended.status.code(), Some(1), "{ended:#?}");

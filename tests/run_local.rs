@@ -1,7 +1,6 @@
 //! run-local.sh, and that nothing it started outlives it.
 
-#[path = "support/scripts.rs"]
-mod scripts;
+mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use scripts::{Folder, PROGRAMS, ended};
+use support::scripts::{Folder, PROGRAMS, ended};
 
 #[test]
 fn refuses_bad_arguments() {

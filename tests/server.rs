@@ -6,9 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use support::{
-    Program, SERVER, Server, command, half_close, os_error, read_to_end, until, untimed,
-};
+use support::program::{Program, SERVER, command};
+use support::server::Server;
+use support::sockets::{half_close, read_to_end};
+use support::{os_error, until, untimed};
 
 const REQUIRED: [(&str, &str); 4] = [
     ("SERVER_PORT", "0"),

@@ -1,14 +1,13 @@
 //! Settings: precedence and defaults.
 
-#[path = "support/settings.rs"]
-mod settings;
 mod support;
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use settings::{INI, YAML, client, file, server};
+use support::settings::{INI, YAML, client, file, server};
+
 use tp0::log::Level;
 
 #[test]

@@ -1,17 +1,14 @@
 //! Settings: every error word for word.
 
-#[path = "support/load.rs"]
-mod load;
-#[path = "support/settings.rs"]
-mod settings;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use load::keep_to_permissions;
-use settings::{INI, Variables, YAML, client, file, server};
-use support::{CLIENT, Program, SERVER, command, folder};
+use support::folder;
+use support::limits::keep_to_permissions;
+use support::program::{CLIENT, Program, SERVER, command};
+use support::settings::{INI, Variables, YAML, client, file, server};
 
 #[test]
 fn server_errors_say_where_what_and_why() {

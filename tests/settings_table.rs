@@ -5,7 +5,8 @@ mod support;
 use std::ffi::OsString;
 use std::path::Path;
 
-use support::{CLIENT, Program, SERVER, command};
+use support::program::{CLIENT, Program, SERVER, command};
+
 use tp0::config::{ClientConfig, Lookup, ServerConfig, Setting};
 
 const NOWHERE: &str = "nowhere/config";

@@ -1,14 +1,13 @@
 //! validar-echo-server.sh without Docker: a fake `docker` runs a container's command right here, where a fake `nc`
 //! stands for the server.
 
-#[path = "support/scripts.rs"]
-mod scripts;
+mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use scripts::{Folder, ended};
+use support::scripts::{Folder, ended};
 
 const SUCCESS: &str = "action: test_echo_server | result: success\n";
 const FAIL: &str = "action: test_echo_server | result: fail\n";

@@ -1,18 +1,17 @@
 //! The client as a test drives it, and what its shutdown has to look like.
-#![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(unsafe_code)]
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::FromRawFd;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{
-    CLIENT, DEADLINE, Ended, Program, Server, command, field, set_option, until, untimed,
-};
+use super::proc::is_asked_for;
+use super::program::{CLIENT, Ended, Program, command};
+use super::{DEADLINE, field, until, untimed};
 
 pub const HOUR: (&str, &str) = ("CLI_SERVER_TIMEOUT", "1h");
+/// TCP has no broadcast, so the kernel itself refuses this one.
+pub const UNREACHABLE: &str = "255.255.255.255:1";
 pub const DELIVERED: &str = "receive_message | result: success";
 
 /// A client that sends `amount` messages to `address`, with `environment` on top of what it needs.
@@ -46,6 +45,12 @@ pub fn accept(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
     let mut message = Vec::new();
     BufReader::new(&stream).read_until(b'\n', &mut message).unwrap();
     (stream, message)
+}
+
+/// Waits until somebody asks for a connection to `address`, and gets no answer.
+pub fn wait_for_connecting(address: &str) {
+    let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    until("a connection request", || is_asked_for(port));
 }
 
 /// The text after `error: ` in the line that ends a failed client.
@@ -85,43 +90,5 @@ pub fn assert_ends<T>(closings: &[&str], begin: impl Fn() -> (Program, T)) {
         expected.push("INFO     action: shutdown | result: success".to_owned());
         let end = lines.iter().position(|line| line.contains("action: shutdown")).unwrap();
         assert_eq!(lines[end..], expected);
-    }
-}
-
-/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
-/// is bound to it the kernel picks it for nobody, and SO_REUSEADDR lets a server bind to it as well.
-pub struct Reserved(TcpListener);
-
-impl Reserved {
-    pub fn new() -> Self {
-        // SAFETY: takes no pointers.
-        let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
-        assert!(fd >= 0, "{}", io::Error::last_os_error());
-        // SAFETY: socket(2) has just opened it, and nobody else owns it.
-        let socket = unsafe { TcpListener::from_raw_fd(fd) };
-        set_option(&socket, libc::SO_REUSEADDR, &1);
-        let address = libc::sockaddr_in {
-            sin_family: libc::AF_INET as libc::sa_family_t,
-            sin_port: 0,
-            sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
-            sin_zero: [0; 8],
-        };
-        let length = size_of_val(&address) as libc::socklen_t;
-        // SAFETY: the pointer and the length describe a live sockaddr_in.
-        let result = unsafe { libc::bind(fd, (&raw const address).cast(), length) };
-        assert_eq!(result, 0, "{}", io::Error::last_os_error());
-        Self(socket)
-    }
-
-    pub fn port(&self) -> String {
-        self.0.local_addr().unwrap().port().to_string()
-    }
-
-    pub fn address(&self) -> String {
-        self.0.local_addr().unwrap().to_string()
-    }
-
-    pub fn serve(&self) -> Server {
-        Server::start(&[("SERVER_PORT", &self.port())])
     }
 }

@@ -1,6 +1,5 @@
 //! A directory with the shell scripts and what they need, where a fake command can stand for a real one. What needs an
 //! engine is in tests/docker.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

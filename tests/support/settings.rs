@@ -1,5 +1,4 @@
 //! A settings file as a test writes it, and both programs' settings as they are read from it.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tp0::config::{ClientConfig, ServerConfig};
 
-use crate::support::folder;
+use super::folder;
 
 pub const INI: &str = "[DEFAULT]
 SERVER_PORT = 12345

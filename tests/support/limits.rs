@@ -1,0 +1,55 @@
+//! What a program has to do without: descriptors, memory, disk, a stdout, root's rights.
+
+use std::process::Command;
+use std::ptr;
+
+use super::check;
+use super::program::before_exec;
+
+/// Makes room in this process for `count` connections.
+pub fn allow_descriptors(count: u64) {
+    let limit = tp0::sys::limits::raise_descriptor_limit();
+    assert!(limit >= count + 500, "needs a hard limit of {} descriptors (ulimit -Hn)", count + 500);
+}
+
+/// Has `command` run with `count` descriptors at the most.
+pub fn limit_descriptors(command: &mut Command, count: u64) {
+    // SAFETY: the pointer is to a live rlimit.
+    limit(command, count, |limit| unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) });
+}
+
+/// Has `command` run with an address space of so many bytes.
+pub fn limit_memory(command: &mut Command, bytes: u64) {
+    // SAFETY: the pointer is to a live rlimit.
+    limit(command, bytes, |limit| unsafe { libc::setrlimit(libc::RLIMIT_AS, limit) });
+}
+
+fn limit(command: &mut Command, value: u64, set: fn(&libc::rlimit) -> i32) {
+    before_exec(command, move || check(set(&libc::rlimit { rlim_cur: value, rlim_max: value })));
+}
+
+/// Lets a running process make no file longer than so many bytes, as a full disk would.
+pub fn limit_file_size(pid: i32, bytes: u64) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a live rlimit.
+    check(unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, ptr::null_mut()) }).unwrap();
+}
+
+/// Has `command` start without a stdout.
+pub fn close_stdout(command: &mut Command) {
+    // SAFETY: takes no pointers; nothing runs between here and exec that owns the descriptor.
+    before_exec(command, || check(unsafe { libc::close(libc::STDOUT_FILENO) }));
+}
+
+/// Takes from root what lets it read everybody's files, at the exec: capabilities(7).
+pub fn keep_to_permissions(command: &mut Command) {
+    const DAC_OVERRIDE: i32 = 1;
+    const DAC_READ_SEARCH: i32 = 2;
+    before_exec(command, || {
+        for capability in [DAC_OVERRIDE, DAC_READ_SEARCH] {
+            // SAFETY: takes no pointers. It is refused to whoever has neither.
+            unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability) };
+        }
+        Ok(())
+    });
+}

@@ -1,0 +1,92 @@
+//! A running server, and what a peer of it does.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+
+use super::proc::listening_address;
+use super::program::{Program, SERVER, command};
+use super::sockets::{bind_without_listening, read_to_end};
+use super::{DEADLINE, field, until};
+
+/// A server on a free loopback port.
+pub struct Server {
+    pub program: Program,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it with `environment` on top of what it needs, and waits until it listens.
+    pub fn start(environment: &[(&str, &str)]) -> Self {
+        Self::from(Program::spawn(&mut Self::command(environment)))
+    }
+
+    pub fn command(environment: &[(&str, &str)]) -> Command {
+        let mut command = command(SERVER, &[]);
+        command.env("SERVER_PORT", "0").env("SERVER_BIND", "127.0.0.1");
+        command.env("SERVER_LISTEN_BACKLOG", "4096").env("LOGGING_LEVEL", "INFO");
+        command.envs(environment.iter().copied());
+        command
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect_timeout(&self.address, DEADLINE).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a write timeout");
+        stream
+    }
+
+    /// Sends `bytes` on a connection of its own and reads what comes back, to its end.
+    pub fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect();
+        stream.write_all(bytes).expect("bytes sent");
+        read_to_end(&mut stream)
+    }
+}
+
+impl From<Program> for Server {
+    fn from(program: Program) -> Self {
+        let line = program.wait_for("action: config");
+        let port = field(&line, "port").parse().expect("a port");
+        program.wait_for("action: accept_connections | result: in_progress");
+        Self { program, address: SocketAddr::from(([127, 0, 0, 1], port)) }
+    }
+}
+
+/// A server that cannot say where it listens.
+pub fn mute(program: Program) -> Server {
+    until("it listens", || listening_address(program.pid()).is_some());
+    let address = listening_address(program.pid()).unwrap();
+    Server { program, address }
+}
+
+/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
+/// is bound to it the kernel picks it for nobody else.
+pub struct Reserved(TcpListener);
+
+impl Reserved {
+    pub fn new() -> Self {
+        Self(bind_without_listening())
+    }
+
+    pub fn port(&self) -> String {
+        self.0.local_addr().unwrap().port().to_string()
+    }
+
+    pub fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(&[("SERVER_PORT", &self.port())])
+    }
+}
+
+/// A good client among bad ones: its messages pass before DEADLINE, and so before the bad ones' time of a
+/// minute is up.
+pub fn assert_prompt(server: &Server) {
+    for number in 1..=10 {
+        let message = format!("prompt {number}\n");
+        assert_eq!(server.exchange(message.as_bytes()), message.as_bytes());
+    }
+}
