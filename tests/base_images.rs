@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::fs;
-
 use support::scripts::{Ended, Folder, ended};
 
 /// An engine of an amd64 machine that has the images of one platform; no registry answers.
@@ -15,7 +13,7 @@ fn for_platform(test: &str, images: &str, wanted: &str) -> (Ended, String) {
     folder.fake("docker", &format!("echo \"$1\" >>../asked\n{answers}"));
     let mut command = folder.command("sh", "docker/base-images.sh", &["rust:1.85-alpine"]);
     let done = ended(command.env("DOCKER_DEFAULT_PLATFORM", wanted).output().unwrap());
-    (done, fs::read_to_string(folder.path("asked")).unwrap())
+    (done, folder.read("asked"))
 }
 
 #[test]
@@ -24,7 +22,7 @@ fn leaves_an_image_that_is_there() {
     folder.fake("docker", "echo \"$1\" >>../asked");
     let done = folder.run("docker/base-images.sh", &["busybox", "rust:1.85-alpine"]);
     assert_eq!((done.status, done.stdout.as_str()), (0, ""), "{done:?}");
-    assert_eq!(fs::read_to_string(folder.path("asked")).unwrap(), "version\nimage\nimage\n");
+    assert_eq!(folder.read("asked"), "version\nimage\nimage\n");
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn sends_hello_echo_and_something_new_each_time() {
     for _ in 0..2 {
         assert_eq!(folder.run("validar-echo-server.sh", &[]).stdout, SUCCESS);
     }
-    let sent = fs::read_to_string(folder.path("sent")).unwrap();
+    let sent = folder.read("sent");
     let lines: Vec<_> = sent.lines().collect();
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().all(|line| line.starts_with("Hello Echo ")), "{sent}");
@@ -88,7 +88,7 @@ fn reads_the_port_from_the_settings() {
         fs::write(folder.path("server/config.ini"), settings).unwrap();
         let done = folder.run("validar-echo-server.sh", &[]);
         assert_eq!(done.stdout, SUCCESS, "{settings:?}: {done:?}");
-        let asked = fs::read_to_string(folder.path("target/asked")).unwrap();
+        let asked = folder.read("target/asked");
         assert_eq!(asked, format!("server {port}\n"), "{settings:?}");
     }
     for (settings, reason) in [
@@ -162,7 +162,7 @@ fn says_what_is_missing() {
 fn ends_an_engine_that_will_not_be_asked() {
     let folder = Folder::new("stubborn");
     folder.fake("docker", "trap '' TERM; while :; do sleep 1; done");
-    let script = fs::read_to_string(folder.path("validar-echo-server.sh")).unwrap();
+    let script = folder.read("validar-echo-server.sh");
     let quick = script.replace("engine_limit=30", "engine_limit=1");
     assert_ne!(script, quick);
     fs::write(folder.path("validar-echo-server.sh"), quick).unwrap();

@@ -56,6 +56,10 @@ impl Folder {
         self.0.join(name)
     }
 
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
     /// A command that goes before any of the same name.
     pub fn fake(&self, name: &str, script: &str) {
         self.script(&format!("bin/{name}"), script);
@@ -88,6 +92,16 @@ impl Folder {
     pub fn run(&self, script: &str, arguments: &[&str]) -> Ended {
         ended(self.command(shell_of(script), script, arguments).output().unwrap())
     }
+
+    pub fn generate(&self, arguments: &[&str]) -> Ended {
+        self.run("generar-compose.sh", arguments)
+    }
+}
+
+/// What gen prints when it is run by hand.
+pub fn gen_prints(arguments: &[&str]) -> String {
+    let (_, program) = PROGRAMS[2];
+    ended(Command::new(program).args(arguments).output().unwrap()).stdout
 }
 
 fn shell_of(script: &str) -> &'static str {
