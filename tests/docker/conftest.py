@@ -50,10 +50,22 @@ def images(tmp_path_factory):
 
 @pytest.fixture
 def checkout(images, tmp_path):
-    folder = tmp_path / "a checkout"  # the blank is part of the test
-    folder.mkdir()
-    yield engine.Checkout(folder)
+    yield engine.Checkout(tmp_path / "a checkout")  # the space is part of the test
     engine.remove_everything()
+
+
+@pytest.fixture
+def short(checkout):
+    """Clients that end at once."""
+    checkout.loop(amount=1, period="0s")
+    return checkout
+
+
+@pytest.fixture
+def long(checkout):
+    """Clients that sleep after their first message."""
+    checkout.loop(amount=2, period="1h")
+    return checkout
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,12 @@ def eventually(condition, what, seconds=60):
         time.sleep(0.05)
 
 
+def wait_for_clients(count):
+    """Until each of them has ended."""
+    names = [f"client{number}" for number in range(1, count + 1)]
+    eventually(lambda: all(map(exited, names)), f"the clients have ended: {count}")
+
+
 def exit_statuses(names, action):
     """The exit statuses of containers that the action ends, whether it removes them or not."""
     # Followed, for the engine keeps no more than its last 256 events.
@@ -123,6 +129,17 @@ class Checkout:
 
     def make(self, *arguments, check=True, **variables):
         return self.run("make", *arguments, check=check, **variables)
+
+    def refused(self, target, *words):
+        """A target that fails in one line, with these words, and changes nothing; returns the command it names."""
+        before = containers(), containers(every=False), networks()
+        done = self.make(target, check=False)
+        line, *rest = done.stderr.splitlines()
+        assert done.returncode != 0 and line.startswith(f"{target}: "), done.stderr
+        assert all(line.startswith("make: ") for line in rest), done.stderr
+        assert all(word in line for word in words), line
+        assert (containers(), containers(every=False), networks()) == before
+        return line.rpartition(": ")[2]
 
     def generate(self, clients):
         self.run("./generar-compose.sh", "docker-compose-dev.yaml", clients)

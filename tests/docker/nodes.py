@@ -143,7 +143,6 @@ class Stack(engine.Checkout):
     """A copy of the repository on the machine of a swarm's manager."""
 
     def __init__(self, folder, nodes):
-        folder.mkdir()
         super().__init__(folder)
         self.nodes = nodes
         self.manager = nodes[0]

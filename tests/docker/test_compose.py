@@ -1,4 +1,14 @@
-from engine import containers, docker, eventually, exited, image_id, inspect, logs, networks, remove_everything
+from engine import (
+    containers,
+    eventually,
+    exited,
+    image_id,
+    inspect,
+    logs,
+    networks,
+    remove_everything,
+    wait_for_clients,
+)
 
 
 def test_five_clients_finish_their_loops(checkout):
@@ -6,9 +16,9 @@ def test_five_clients_finish_their_loops(checkout):
     checkout.generate(5)
     checkout.compose("config", "--quiet")
     checkout.make("docker-compose-up")
-    clients = [f"client{number}" for number in range(1, 6)]
-    eventually(lambda: all(map(exited, clients)), "every client has ended")
-    for number, name in enumerate(clients, 1):
+    wait_for_clients(5)
+    for number in range(1, 6):
+        name = f"client{number}"
         assert inspect(name)["State"]["ExitCode"] == 0, logs(name)
         assert f"action: loop_finished | result: success | client_id: {number}" in logs(name)
         for message in range(1, 6):
@@ -45,7 +55,7 @@ def test_an_edit_takes_effect_at_the_next_start(checkout):
     checkout.loop(amount=1, period="0s")
     checkout.generate(1)
     checkout.make("docker-compose-up")
-    eventually(lambda: exited("client1"), "the first start's client has ended")
+    wait_for_clients(1)
     before = image_id("server:latest")
     checkout.edit("server/config.ini", "SERVER_PORT", 23456)
     checkout.edit("server/config.ini", "LOGGING_LEVEL", "DEBUG")
@@ -66,7 +76,7 @@ def test_the_file_may_be_anywhere(checkout, tmp_path):
     checkout.run("./generar-compose.sh", elsewhere / "compose.yaml", 1)
     (checkout.folder / "docker-compose-dev.yaml").symlink_to(elsewhere / "compose.yaml")
     checkout.compose("up", "-d")
-    eventually(lambda: exited("client1"), "the client has ended")
+    wait_for_clients(1)
     assert inspect("client1")["State"]["ExitCode"] == 0, logs("client1")
 
 
@@ -75,7 +85,7 @@ def test_a_second_start_needs_no_cleaning(checkout):
     checkout.generate(1)
     for _ in range(2):
         checkout.make("docker-compose-up")
-        eventually(lambda: exited("client1"), "the client has ended")
+        wait_for_clients(1)
         checkout.make("docker-compose-down")
     assert containers() == []
     remove_everything()

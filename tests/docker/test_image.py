@@ -49,7 +49,6 @@ def test_has_both_names(images):
 def test_builds_from_a_clean_clone(images, tmp_path):
     """The commands that the course's tests use, on what git knows and nothing more."""
     checkout = tmp_path / "checkout"
-    checkout.mkdir()
     Checkout(checkout)
     author = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
     run("git", "init", "--quiet", cwd=checkout)

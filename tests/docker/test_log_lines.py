@@ -2,7 +2,7 @@
 
 import re
 
-from engine import ROOT, docker, eventually, inspect, logs
+from engine import ROOT, docker, logs, wait_for_clients
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ([A-Z ]{8}) (action: .*)")
 FIELD = re.compile(r"([a-z_]+): ([^|]*)")
@@ -32,12 +32,11 @@ def test_every_line_is_in_the_table(checkout):
     checkout.edit("client/config.yaml", "level", '"DEBUG"\nbatch:\n  maxAmount: 10')
     checkout.generate(2)
     checkout.make("docker-compose-up")
-    clients = ["client1", "client2"]
-    eventually(lambda: all(inspect(name)["State"]["Status"] == "exited" for name in clients), "both have ended")
+    wait_for_clients(2)
     docker("stop", "server")
     known = table()
     assert len(known) > 15
-    for name in ["server", *clients]:
+    for name in ["server", "client1", "client2"]:
         program = name.rstrip("0123456789")
         seen = []
         for line in logs(name).splitlines():

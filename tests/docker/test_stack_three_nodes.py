@@ -90,7 +90,6 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     eventually(lambda: [node for node in stack.running("server") if node != "node1"], "the server runs on a worker")
     eventually(lambda: set(stack.running("client")) == {"node1", "node2", "node3"}, "clients run on all nodes")
     lost = node_of(stack, "server").name
-    survivors = [node for node in stack.nodes if node.name != lost]
     start = time.monotonic()
     stack.machines.link(lost, "down")
     elsewhere = lambda: [node for node in stack.running("server") if node != lost]
