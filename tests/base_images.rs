@@ -2,41 +2,41 @@
 
 mod support;
 
-use support::scripts::{Ended, Folder, ended};
+use support::scripts::{Directory, Ended, ended};
 
 /// An engine of an amd64 machine that has the images of one platform; no registry answers.
 fn for_platform(test: &str, images: &str, wanted: &str) -> (Ended, String) {
-    let folder = Folder::new(test);
+    let directory = Directory::new(test);
     let answers = format!(
         "case $1 in version) echo linux/amd64 ;; image) echo {images} ;; pull) exit 1 ;; esac"
     );
-    folder.fake("docker", &format!("echo \"$1\" >>../asked\n{answers}"));
-    let mut command = folder.command("sh", "docker/base-images.sh", &["rust:1.85-alpine"]);
+    directory.fake("docker", &format!("echo \"$1\" >>../asked\n{answers}"));
+    let mut command = directory.command("sh", "docker/base-images.sh", &["rust:1.85-alpine"]);
     let done = ended(command.env("DOCKER_DEFAULT_PLATFORM", wanted).output().unwrap());
-    (done, folder.read("asked"))
+    (done, directory.read("asked"))
 }
 
 #[test]
 fn leaves_an_image_that_is_there() {
-    let folder = Folder::new("images");
-    folder.fake("docker", "echo \"$1\" >>../asked");
-    let done = folder.run("docker/base-images.sh", &["busybox", "rust:1.85-alpine"]);
+    let directory = Directory::new("images");
+    directory.fake("docker", "echo \"$1\" >>../asked");
+    let done = directory.run("docker/base-images.sh", &["busybox", "rust:1.85-alpine"]);
     assert_eq!((done.status, done.stdout.as_str()), (0, ""), "{done:?}");
-    assert_eq!(folder.read("asked"), "version\nimage\nimage\n");
+    assert_eq!(directory.read("asked"), "version\nimage\nimage\n");
 }
 
 #[test]
 fn refuses_other_names_before_it_does_anything() {
-    let folder = Folder::new("image-names");
-    folder.fake("docker", "touch ../asked");
+    let directory = Directory::new("image-names");
+    directory.fake("docker", "touch ../asked");
     for arguments in [&[][..], &["alpine"], &["busybox", "debian"]] {
-        let done = folder.run("docker/base-images.sh", arguments);
+        let done = directory.run("docker/base-images.sh", arguments);
         assert_eq!(done.status, 2);
-        assert!(done.stderr.starts_with("usage: ") && !folder.path("asked").exists());
+        assert!(done.stderr.starts_with("usage: ") && !directory.path("asked").exists());
     }
-    let done = folder.run("docker/base-images.sh", &["--help"]);
+    let done = directory.run("docker/base-images.sh", &["--help"]);
     assert!(done.status == 0 && done.stdout.starts_with("usage: "), "{done:?}");
-    assert!(!folder.path("asked").exists());
+    assert!(!directory.path("asked").exists());
 }
 
 #[test]

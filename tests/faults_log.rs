@@ -16,7 +16,7 @@ use support::log_lines::parse;
 use support::program::Program;
 use support::server::{Server, assert_prompt, mute};
 use support::sockets::{half_close, make_fifo, read_to_end, shrink_pipe, shrink_send_buffer};
-use support::{DEADLINE, folder, until};
+use support::{DEADLINE, directory, until};
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {
@@ -93,7 +93,7 @@ fn the_reader_of_its_log_may_go() {
 /// The disk has room again after a line has been cut off: the next one does not go on in it.
 #[test]
 fn a_line_that_is_cut_off_spoils_no_other() {
-    let path = folder("cut-off").join("log");
+    let path = directory("cut-off").join("log");
     let log = File::create(&path).unwrap();
     let server = mute(Program::spawn(Server::command(&[]).stdout(log)));
     let text = || fs::read_to_string(&path).unwrap();
@@ -141,7 +141,7 @@ fn a_stdout_that_nobody_reads_delays_no_shutdown() {
 #[test]
 fn a_slow_reader_has_all_lines_of_the_shutdown() {
     const SILENT: usize = 100;
-    let fifo = folder("slow-reader").join("pipe");
+    let fifo = directory("slow-reader").join("pipe");
     make_fifo(&fifo);
     let has_all_lines = |_: &i32| {
         // Open for both, so that no open waits for the other end.

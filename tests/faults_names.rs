@@ -17,7 +17,7 @@ use std::{mem, ptr, thread};
 use support::client::{HOUR, accept, assert_delivered, assert_ends, client, listen, why};
 use support::program::{CLIENT, Program, before_exec, command};
 use support::server::Server;
-use support::{check, folder, until};
+use support::{check, directory, until};
 
 /// `command`, to run in a namespace of its own of this `kind` (namespaces(7)), which `prepare` makes
 /// ready for it. A namespace for users comes with it, so that nobody has to be root.
@@ -45,7 +45,7 @@ fn can_start(mut isolated: Command) -> bool {
 
 /// A directory that a client takes for /etc.
 struct Etc {
-    folder: PathBuf,
+    directory: PathBuf,
     namespaces: i32,
     prepare: fn() -> io::Result<()>,
 }
@@ -53,9 +53,10 @@ struct Etc {
 impl Etc {
     /// Names are looked up in `hosts`, and nowhere else. None where a client cannot have it.
     fn new(test: &str, hosts: &str) -> Option<Self> {
-        let etc = Self { folder: folder(test), namespaces: libc::CLONE_NEWNS, prepare: || Ok(()) };
-        fs::write(etc.folder.join("nsswitch.conf"), "hosts: files\n").unwrap();
-        fs::write(etc.folder.join("host.conf"), "multi on\n").unwrap();
+        let etc =
+            Self { directory: directory(test), namespaces: libc::CLONE_NEWNS, prepare: || Ok(()) };
+        fs::write(etc.directory.join("nsswitch.conf"), "hosts: files\n").unwrap();
+        fs::write(etc.directory.join("host.conf"), "multi on\n").unwrap();
         etc.set_hosts(hosts);
         etc.checked()
     }
@@ -63,9 +64,9 @@ impl Etc {
     /// Names are asked of a resolver that takes the questions and never answers.
     fn silent(test: &str) -> Option<Self> {
         let namespaces = libc::CLONE_NEWNS | libc::CLONE_NEWNET;
-        let etc = Self { folder: folder(test), namespaces, prepare: bind_resolver };
-        fs::write(etc.folder.join("nsswitch.conf"), "hosts: dns\n").unwrap();
-        fs::write(etc.folder.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+        let etc = Self { directory: directory(test), namespaces, prepare: bind_resolver };
+        fs::write(etc.directory.join("nsswitch.conf"), "hosts: dns\n").unwrap();
+        fs::write(etc.directory.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
         etc.checked()
     }
 
@@ -74,10 +75,10 @@ impl Etc {
     }
 
     fn isolated(&self, command: Command) -> Command {
-        let folder = CString::new(self.folder.as_os_str().as_bytes()).unwrap();
+        let directory = CString::new(self.directory.as_os_str().as_bytes()).unwrap();
         let prepare = self.prepare;
         isolate(command, self.namespaces, move || {
-            let (source, target, none) = (folder.as_ptr(), c"/etc".as_ptr(), ptr::null());
+            let (source, target, none) = (directory.as_ptr(), c"/etc".as_ptr(), ptr::null());
             // SAFETY: two live C strings, and null for what a bind mount has no use for.
             check(unsafe { libc::mount(source, target, none, libc::MS_BIND, none.cast()) })?;
             prepare()
@@ -89,7 +90,7 @@ impl Etc {
     }
 
     fn set_hosts(&self, hosts: &str) {
-        fs::write(self.folder.join("hosts"), hosts).unwrap();
+        fs::write(self.directory.join("hosts"), hosts).unwrap();
     }
 }
 

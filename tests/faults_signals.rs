@@ -14,7 +14,7 @@ use support::proc::handles;
 use support::program::{Program, SERVER, command};
 use support::server::Server;
 use support::sockets::{make_fifo, read_to_end};
-use support::{folder, until};
+use support::{directory, until};
 
 #[test]
 fn a_thousand_signals_are_one_shutdown() {
@@ -51,7 +51,7 @@ fn a_second_signal_ends_a_drain_at_once() {
 /// The settings are a FIFO: the program waits at its open until the test writes them.
 #[test]
 fn handlers_go_in_before_anything_else() {
-    let settings = folder("handlers_go_in_before_anything_else").join("config.ini");
+    let settings = directory("handlers_go_in_before_anything_else").join("config.ini");
     make_fifo(&settings);
     let program = Program::spawn(Server::command(&[]).arg("--config").arg(&settings));
     until("a handler", || handles(program.pid(), libc::SIGTERM));
@@ -117,10 +117,10 @@ fn a_signal_that_is_ignored_from_the_start_stays_so() {
 #[test]
 fn a_client_whose_stdout_nobody_reads_ends() {
     let (listener, address) = listen();
-    let folder = folder("a_client_whose_stdout_nobody_reads_ends");
-    make_fifo(&folder.join("pipe"));
+    let directory = directory("a_client_whose_stdout_nobody_reads_ends");
+    make_fifo(&directory.join("pipe"));
     // Open for both, so that neither open waits; nobody reads.
-    let pipe = File::options().read(true).write(true).open(folder.join("pipe")).unwrap();
+    let pipe = File::options().read(true).write(true).open(directory.join("pipe")).unwrap();
     let mut filling = pipe.try_clone().unwrap();
     filling.write_all(&vec![b'x'; 65536]).unwrap();
     let mut command = client(&address, "1", &[HOUR]);

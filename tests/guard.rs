@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use support::proc::sockets;
 use support::program::before_exec;
 use support::server::Server;
-use support::{DEADLINE, field, folder, until};
+use support::{DEADLINE, directory, field, until};
 
 /// Of a peer that closes at once: accept4, ioctl, recvfrom, sendto, shutdown, recvfrom, close. What a loop
 /// iteration needs for all its connections together may be a quarter of a call for each. With debug
@@ -90,7 +90,7 @@ struct Traced {
 impl Traced {
     /// None where tracing is forbidden.
     fn start() -> Option<Self> {
-        let log = folder("guard").join("log");
+        let log = directory("guard").join("log");
         let mut command = Server::command(&[("SERVER_WORKERS", "1")]);
         command.stdout(File::create(&log).expect("a file for the log"));
         let (calls, gate) = (Arc::default(), Arc::default());

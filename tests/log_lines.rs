@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 
 use support::client::{accept, listen, start};
-use support::folder;
+use support::directory;
 use support::log_lines::{Row, parse, table};
 use support::program::{CLIENT, Ended, Program, SERVER, command};
 use support::server::{Reserved, Server};
@@ -80,8 +80,8 @@ fn both_readmes_have_the_same_table() {
 /// Nothing goes wrong, so nothing fails; and `config` is one line, whatever else the file holds.
 #[test]
 fn an_ordinary_run() {
-    let folder = folder("log-lines");
-    let (ini, yaml) = (folder.join("config.ini"), folder.join("config.yaml"));
+    let directory = directory("log-lines");
+    let (ini, yaml) = (directory.join("config.ini"), directory.join("config.yaml"));
     fs::write(&ini, "[DEFAULT]\nSERVER_IP = server\nSERVER_PORT = 0\nSERVER_LISTEN_BACKLOG = 5\n")
         .unwrap();
     fs::write(&yaml, "batch:\n  maxAmount: 3\nloop:\n  amount: 3\n  period: 1ms\n").unwrap();

@@ -8,32 +8,32 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::scripts::{Folder, PROGRAMS, ended};
+use support::scripts::{Directory, PROGRAMS, ended};
 
 #[test]
 fn refuses_bad_arguments() {
-    let folder = Folder::built("run-arguments");
+    let directory = Directory::built("run-arguments");
     for arguments in [&[""][..], &["x"], &["-1"], &["1.5"], &["007"], &["10000"], &["1", "2"]] {
-        let done = folder.run("run-local.sh", arguments);
+        let done = directory.run("run-local.sh", arguments);
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{arguments:?}: {done:?}");
         assert!(done.stderr.contains("\nusage: run-local.sh [N]"), "{arguments:?}: {done:?}");
     }
-    let done = folder.run("run-local.sh", &["--help"]);
+    let done = directory.run("run-local.sh", &["--help"]);
     assert!(done.status == 0 && done.stdout.starts_with("usage: run-local.sh [N]"), "{done:?}");
 }
 
 #[test]
 fn wants_built_programs() {
-    let done = Folder::new("run-unbuilt").run("run-local.sh", &[]);
+    let done = Directory::new("run-unbuilt").run("run-local.sh", &[]);
     assert_eq!((done.status, done.stdout.as_str()), (1, ""));
     assert!(done.stderr.contains("make build makes it"), "{done:?}");
 }
 
 #[test]
 fn ends_when_the_clients_have_finished() {
-    let folder = Folder::built("run=here");
+    let directory = Directory::built("run=here");
     for clients in [0, 1, 10] {
-        let mut command = folder.command("bash", "run-local.sh", &[&clients.to_string()]);
+        let mut command = directory.command("bash", "run-local.sh", &[&clients.to_string()]);
         let done = ended(command.env("CLI_LOOP_PERIOD", "10ms").output().unwrap());
         assert_eq!(done.status, 0, "{done:?}");
         let count = |part| done.stdout.lines().filter(|line| line.contains(part)).count();
@@ -51,9 +51,9 @@ fn ends_when_the_clients_have_finished() {
 
 #[test]
 fn says_once_that_the_settings_are_missing() {
-    let folder = Folder::built("run-no-settings");
-    fs::remove_file(folder.path("server/config.ini")).unwrap();
-    let done = folder.run("run-local.sh", &["1"]);
+    let directory = Directory::built("run-no-settings");
+    fs::remove_file(directory.path("server/config.ini")).unwrap();
+    let done = directory.run("run-local.sh", &["1"]);
     assert_eq!(done.status, 1);
     assert!(done.stdout.contains("there is no such file"), "{done:?}");
     assert!(done.stderr.lines().all(|line| line.starts_with("run-local.sh: ")), "{done:?}");
@@ -61,24 +61,24 @@ fn says_once_that_the_settings_are_missing() {
 
 #[test]
 fn says_who_failed_and_stops_the_rest() {
-    let folder = Folder::built("run-failing");
-    folder.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
-    let done = folder.run("run-local.sh", &["3"]);
+    let directory = Directory::built("run-failing");
+    directory.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
+    let done = directory.run("run-local.sh", &["3"]);
     let stderr =
         "run-local.sh: 1 server and 3 clients, 0 messages echoed; client2 ended with status 3\n";
     assert_eq!((done.status, done.stderr.as_str()), (1, stderr), "{done:?}");
     assert!(done.stdout.contains("action: shutdown | result: success"), "{done:?}");
 
-    folder.script("target/release/client", "kill -s TERM $$");
-    let done = folder.run("run-local.sh", &["1"]);
+    directory.script("target/release/client", "kill -s TERM $$");
+    let done = directory.run("run-local.sh", &["1"]);
     assert!(
         done.status == 1 && done.stderr.contains("; client1 ended with status 143\n"),
         "{done:?}"
     );
 
     // Its last line has no newline.
-    folder.script("target/release/server", "printf 'config.ini:1: no' >&2; exit 2");
-    let done = folder.run("run-local.sh", &["3"]);
+    directory.script("target/release/server", "printf 'config.ini:1: no' >&2; exit 2");
+    let done = directory.run("run-local.sh", &["3"]);
     assert_eq!(done.stdout.lines().skip(1).collect::<Vec<_>>(), ["server  | config.ini:1: no"]);
     let stderr =
         "run-local.sh: 1 server and 0 clients, 0 messages echoed; server ended with status 2\n";
@@ -101,11 +101,11 @@ fn send(signal: &str, script: &Child, group: &str) {
 
 #[test]
 fn ends_everything_at_a_signal() {
-    let folder = Folder::built("run-interrupted");
+    let directory = Directory::built("run-interrupted");
     for (signal, group) in
         [("INT", ""), ("TERM", ""), ("HUP", ""), ("INT", "-"), ("TERM", "-"), ("HUP", "-")]
     {
-        let mut command = folder.command("bash", "run-local.sh", &["2"]);
+        let mut command = directory.command("bash", "run-local.sh", &["2"]);
         command.env("CLI_LOOP_PERIOD", "1h").stdout(Stdio::piped()).process_group(0);
         let mut script = command.spawn().unwrap();
         let mut stdout = BufReader::new(script.stdout.take().unwrap());
@@ -126,9 +126,9 @@ fn ends_everything_at_a_signal() {
 
 #[test]
 fn kills_what_is_left_at_a_second_signal() {
-    let folder = Folder::built("run-twice");
-    folder.script("target/release/client", "trap '' TERM; echo deaf; exec sleep 50");
-    let mut command = folder.command("bash", "run-local.sh", &["1"]);
+    let directory = Directory::built("run-twice");
+    directory.script("target/release/client", "trap '' TERM; echo deaf; exec sleep 50");
+    let mut command = directory.command("bash", "run-local.sh", &["1"]);
     let mut script = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(script.stdout.take().unwrap());
     read_until(&mut stdout, "client1 | deaf");
@@ -146,16 +146,17 @@ fn kills_what_is_left_at_a_second_signal() {
 }
 
 /// A server whose process id is found afterwards.
-fn watched(test: &str) -> Folder {
-    let folder = Folder::built(test);
+fn watched(test: &str) -> Directory {
+    let directory = Directory::built(test);
     let (_, program) = PROGRAMS[0];
-    let server = format!("echo $$ >>'{}'; exec '{program}' \"$@\"", folder.path("pids").display());
-    folder.script("target/release/server", &server);
-    folder
+    let server =
+        format!("echo $$ >>'{}'; exec '{program}' \"$@\"", directory.path("pids").display());
+    directory.script("target/release/server", &server);
+    directory
 }
 
-fn assert_nothing_is_left(folder: &Folder, case: &str) {
-    for pid in fs::read_to_string(folder.path("pids")).unwrap_or_default().lines() {
+fn assert_nothing_is_left(directory: &Directory, case: &str) {
+    for pid in fs::read_to_string(directory.path("pids")).unwrap_or_default().lines() {
         let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         assert!(!command.contains("--config"), "{case}: process {pid} still runs: {command:?}");
     }
@@ -163,14 +164,14 @@ fn assert_nothing_is_left(folder: &Folder, case: &str) {
 
 #[test]
 fn leaves_nothing_behind_when_nobody_can_hear_it() {
-    let folder = watched("run-unheard");
+    let directory = watched("run-unheard");
     let heads = (1..10).map(|lines| format!("| head -n {lines}"));
     // A disk that is full at once, and one (a limit on files, for that) that has room for some lines.
     let full = [">/dev/full", ">&-", ">output"].map(str::to_owned);
     for output in heads.chain(full) {
         let limit = "trap '' XFSZ; ulimit -f 4";
-        folder.script("unheard.sh", &format!("{limit}; bash ../run-local.sh 2 {output}"));
-        let mut command = folder.command("sh", "unheard.sh", &[]);
+        directory.script("unheard.sh", &format!("{limit}; bash ../run-local.sh 2 {output}"));
+        let mut command = directory.command("sh", "unheard.sh", &[]);
         // There is always one more line that cannot be written.
         command.env("CLI_LOOP_PERIOD", "10ms").env("CLI_LOOP_AMOUNT", "1000000");
         let done = ended(command.output().unwrap());
@@ -179,26 +180,26 @@ fn leaves_nothing_behind_when_nobody_can_hear_it() {
             false => (1, "run-local.sh: stdout cannot be written to\n"),
         };
         assert_eq!((done.status, done.stderr.as_str()), (status, stderr), "{output}: {done:?}");
-        assert_nothing_is_left(&folder, &output);
+        assert_nothing_is_left(&directory, &output);
     }
 }
 
 #[test]
 fn leaves_nothing_behind_after_an_early_ctrl_c() {
-    let folder = watched("run-ctrl-c");
+    let directory = watched("run-ctrl-c");
     if Command::new("script").arg("--version").output().is_err() {
         // Not eprintln!, which a test's success hides.
         let _ =
             writeln!(std::io::stderr(), "NOT TESTED: no script(1) here, which makes a terminal");
         return;
     }
-    folder.script(
+    directory.script(
         "terminal.sh",
         "exec script -qefc 'echo here; exec bash ../run-local.sh 20' /dev/null",
     );
     // Whenever it comes; the delays decide nothing but how early that is.
     for delay in (0..20).chain((20..100).step_by(10)) {
-        let mut command = folder.command("sh", "terminal.sh", &[]);
+        let mut command = directory.command("sh", "terminal.sh", &[]);
         command.env("CLI_LOOP_PERIOD", "1h");
         let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut keyboard = script.stdin.take().unwrap();
@@ -221,13 +222,13 @@ fn leaves_nothing_behind_after_an_early_ctrl_c() {
             }
             status => assert_eq!(status, Some(130), "{delay} ms: {screen}"),
         }
-        assert_nothing_is_left(&folder, &format!("{delay} ms: {screen}"));
+        assert_nothing_is_left(&directory, &format!("{delay} ms: {screen}"));
     }
 }
 
 #[test]
 fn learns_the_port_whatever_the_level() {
-    let folder = Folder::built("run-level");
+    let directory = Directory::built("run-level");
     let settings = "[DEFAULT]\nSERVER_PORT = 12345\nSERVER_LISTEN_BACKLOG = 5\nlogging_level: ";
     for (environment, file, status, debug) in [
         ("ERROR", "info", 0, false),
@@ -237,8 +238,8 @@ fn learns_the_port_whatever_the_level() {
         ("Debug", "ERROR", 0, true),
         ("loud", "INFO", 1, false),
     ] {
-        fs::write(folder.path("server/config.ini"), format!("{settings}{file}\n")).unwrap();
-        let mut command = folder.command("bash", "run-local.sh", &["1"]);
+        fs::write(directory.path("server/config.ini"), format!("{settings}{file}\n")).unwrap();
+        let mut command = directory.command("bash", "run-local.sh", &["1"]);
         command.env("LOGGING_LEVEL", environment).env("CLI_LOOP_PERIOD", "10ms");
         let done = ended(command.output().unwrap());
         assert_eq!(done.status, status, "{environment}, {file}: {done:?}");

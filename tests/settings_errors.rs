@@ -5,7 +5,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use support::folder;
+use support::directory;
 use support::limits::keep_to_permissions;
 use support::program::{CLIENT, Program, SERVER, command};
 use support::settings::{INI, Variables, YAML, client, file, server};
@@ -179,15 +179,15 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_file_that_is_none_is_named() {
-    let folder = folder("no-file");
+    let directory = directory("no-file");
     assert_eq!(
-        server(&folder, &[]).unwrap_err(),
+        server(&directory, &[]).unwrap_err(),
         format!(
             "{}: a directory, not a file: an engine makes one where the file to mount is missing; remove it, put the file back and start again",
-            folder.display()
+            directory.display()
         )
     );
-    let path = folder.join("config.ini");
+    let path = directory.join("config.ini");
     std::fs::write(&path, b"[DEFAULT]\nSERVER_PORT = \xff\n").unwrap();
     assert_eq!(
         server(&path, &[]).unwrap_err(),

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use support::scripts::{Folder, ended};
+use support::scripts::{Directory, ended};
 
 const SUCCESS: &str = "action: test_echo_server | result: success\n";
 const FAIL: &str = "action: test_echo_server | result: fail\n";
@@ -20,8 +20,8 @@ exec "$@""#;
 
 #[test]
 fn compares_every_byte() {
-    let folder = Folder::new("bytes");
-    folder.fake("docker", ENGINE);
+    let directory = Directory::new("bytes");
+    directory.fake("docker", ENGINE);
     for (server, status, reason) in [
         ("cat", 0, ""),
         ("cat; sleep 60", 0, ""),
@@ -43,9 +43,9 @@ fn compares_every_byte() {
             "no server at server:12345 (docker ps -a and docker logs server may tell why): nc: bad",
         ),
     ] {
-        folder.fake("nc", server);
+        directory.fake("nc", server);
         let start = Instant::now();
-        let done = folder.run("validar-echo-server.sh", &[]);
+        let done = directory.run("validar-echo-server.sh", &[]);
         assert_eq!(done.status, status, "{server}: {done:?}");
         assert_eq!(done.stdout, if status == 0 { SUCCESS } else { FAIL }, "{server}");
         assert!(done.stderr.contains(reason), "{server}: {done:?}");
@@ -56,13 +56,13 @@ fn compares_every_byte() {
 
 #[test]
 fn sends_hello_echo_and_something_new_each_time() {
-    let folder = Folder::new("nonce");
-    folder.fake("docker", ENGINE);
-    folder.fake("nc", "tee -a ../sent");
+    let directory = Directory::new("nonce");
+    directory.fake("docker", ENGINE);
+    directory.fake("nc", "tee -a ../sent");
     for _ in 0..2 {
-        assert_eq!(folder.run("validar-echo-server.sh", &[]).stdout, SUCCESS);
+        assert_eq!(directory.run("validar-echo-server.sh", &[]).stdout, SUCCESS);
     }
-    let sent = folder.read("sent");
+    let sent = directory.read("sent");
     let lines: Vec<_> = sent.lines().collect();
     assert_eq!(lines.len(), 2);
     assert!(lines.iter().all(|line| line.starts_with("Hello Echo ")), "{sent}");
@@ -71,9 +71,9 @@ fn sends_hello_echo_and_something_new_each_time() {
 
 #[test]
 fn reads_the_port_from_the_settings() {
-    let folder = Folder::new("port");
-    folder.fake("docker", ENGINE);
-    folder.fake("nc", "echo \"$@\" >../target/asked; cat");
+    let directory = Directory::new("port");
+    directory.fake("docker", ENGINE);
+    directory.fake("nc", "echo \"$@\" >../target/asked; cat");
     for (settings, port) in [
         ("[DEFAULT]\nSERVER_PORT = 12345\n", "12345"),
         ("[DEFAULT]\nserver_port=1", "1"),
@@ -85,10 +85,10 @@ fn reads_the_port_from_the_settings() {
             "4",
         ),
     ] {
-        fs::write(folder.path("server/config.ini"), settings).unwrap();
-        let done = folder.run("validar-echo-server.sh", &[]);
+        fs::write(directory.path("server/config.ini"), settings).unwrap();
+        let done = directory.run("validar-echo-server.sh", &[]);
         assert_eq!(done.stdout, SUCCESS, "{settings:?}: {done:?}");
-        let asked = folder.read("target/asked");
+        let asked = directory.read("target/asked");
         assert_eq!(asked, format!("server {port}\n"), "{settings:?}");
     }
     for (settings, reason) in [
@@ -99,8 +99,8 @@ fn reads_the_port_from_the_settings() {
         ("[DEFAULT]\nSERVER_PORT = 65536\n", "SERVER_PORT: \"65536\" is not a port number"),
         ("[DEFAULT]\nSERVER_PORT = 00\n", "SERVER_PORT is 0, a free port that only the server's"),
     ] {
-        fs::write(folder.path("server/config.ini"), settings).unwrap();
-        let done = folder.run("validar-echo-server.sh", &[]);
+        fs::write(directory.path("server/config.ini"), settings).unwrap();
+        let done = directory.run("validar-echo-server.sh", &[]);
         assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{settings:?}: {done:?}");
         assert!(done.stderr.contains(&format!("server/config.ini: {reason}")), "{done:?}");
     }
@@ -108,7 +108,7 @@ fn reads_the_port_from_the_settings() {
 
 #[test]
 fn says_what_is_missing() {
-    let folder = Folder::new("missing");
+    let directory = Directory::new("missing");
     // A warning of the engine's hides nothing.
     for (engine, reason) in [
         (
@@ -130,28 +130,28 @@ fn says_what_is_missing() {
         ),
         ("[ $1 != image ] && [ $1 != pull ]", "there is no busybox image"),
     ] {
-        folder.fake("docker", engine);
-        folder.fake("apt-get", "exit 1");
-        let done = folder.run("validar-echo-server.sh", &[]);
+        directory.fake("docker", engine);
+        directory.fake("apt-get", "exit 1");
+        let done = directory.run("validar-echo-server.sh", &[]);
         assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{engine}: {done:?}");
         assert!(done.stderr.contains(reason), "{engine}: {done:?}");
     }
-    let done = folder.run("validar-echo-server.sh", &["--help"]);
+    let done = directory.run("validar-echo-server.sh", &["--help"]);
     assert!(done.status == 0 && done.stdout.starts_with("usage: "), "{done:?}");
-    let done = folder.run("validar-echo-server.sh", &["12345"]);
+    let done = directory.run("validar-echo-server.sh", &["12345"]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
-    let mut command = folder.command("sh", "validar-echo-server.sh", &[]);
-    let done = ended(command.env("TMPDIR", folder.path("nowhere")).output().unwrap());
+    let mut command = directory.command("sh", "validar-echo-server.sh", &[]);
+    let done = ended(command.env("TMPDIR", directory.path("nowhere")).output().unwrap());
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
     assert!(done.stderr.contains("nowhere"), "{done:?}");
 
-    let settings = folder.path("server/config.ini");
+    let settings = directory.path("server/config.ini");
     fs::remove_file(&settings).unwrap();
-    let none = folder.run("validar-echo-server.sh", &[]);
+    let none = directory.run("validar-echo-server.sh", &[]);
     fs::create_dir(&settings).unwrap();
-    let directory = folder.run("validar-echo-server.sh", &[]);
+    let not_a_file = directory.run("validar-echo-server.sh", &[]);
     for (done, reason) in
-        [(none, "config.ini: no such file"), (directory, "config.ini: is a directory")]
+        [(none, "config.ini: no such file"), (not_a_file, "config.ini: is a directory")]
     {
         assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
         assert!(done.stderr.contains(reason), "{done:?}");
@@ -160,14 +160,14 @@ fn says_what_is_missing() {
 
 #[test]
 fn ends_an_engine_that_will_not_be_asked() {
-    let folder = Folder::new("stubborn");
-    folder.fake("docker", "trap '' TERM; while :; do sleep 1; done");
-    let script = folder.read("validar-echo-server.sh");
+    let directory = Directory::new("stubborn");
+    directory.fake("docker", "trap '' TERM; while :; do sleep 1; done");
+    let script = directory.read("validar-echo-server.sh");
     let quick = script.replace("engine_limit=30", "engine_limit=1");
     assert_ne!(script, quick);
-    fs::write(folder.path("validar-echo-server.sh"), quick).unwrap();
-    symlink("../validar-echo-server.sh", folder.path("elsewhere/validar")).unwrap();
-    let done = folder.run("elsewhere/validar", &[]);
+    fs::write(directory.path("validar-echo-server.sh"), quick).unwrap();
+    symlink("../validar-echo-server.sh", directory.path("elsewhere/validar")).unwrap();
+    let done = directory.run("elsewhere/validar", &[]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
     let reason = "the Docker engine cannot be asked: no answer within 1 seconds\n";
     assert!(done.stderr.ends_with(reason), "{done:?}");

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fetches Compose v2, the one of Debian 13, for an older Debian's docker command, without installing it.
-# Prints the settings folder in which docker finds it: DOCKER_CONFIG=$(tests/docker/compose-v2.sh)
+# Prints the settings directory in which docker finds it: DOCKER_CONFIG=$(tests/docker/compose-v2.sh)
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -10,7 +10,7 @@ plugin=$config/cli-plugins/docker-compose
 if [ ! -x "$plugin" ]; then
     work=$(mktemp -d)
     trap 'rm -rf -- "$work"' EXIT
-    # The mirror that this machine already uses, with another release, in folders of our own.
+    # The mirror that this machine already uses, with another release, in directories of our own.
     # shellcheck disable=SC2016 # for apt to expand
     mirror=$(apt-get indextargets --format '$(SITE)' 'Origin: Debian' 'Component: main' | head -n 1)
     [ -n "$mirror" ] || { echo 'compose-v2.sh: apt knows no Debian mirror: run apt-get update' >&2; exit 1; }

@@ -116,16 +116,16 @@ def now():
 class Checkout:
     """A copy of the repository as the working tree has it, so that the tests may edit the settings."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, directory):
+        self.directory = directory
         listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
         for name in filter(None, listed.stdout.split("\0")):
             if (ROOT / name).exists():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, directory / name, follow_symlinks=False)
 
     def run(self, *command, check=True, **variables):
-        return run(*command, check=check, cwd=self.folder, env={**os.environ, **variables})
+        return run(*command, check=check, cwd=self.directory, env={**os.environ, **variables})
 
     def make(self, *arguments, check=True, **variables):
         return self.run("make", *arguments, check=check, **variables)
@@ -151,7 +151,7 @@ class Checkout:
 
     def edit(self, name, key, value):
         """Gives a key of a settings file another value."""
-        file = self.folder / name
+        file = self.directory / name
         text, count = re.subn(rf"(?m)^(\s*{key}\s*[=:]\s*).*$", rf"\g<1>{value}", file.read_text())
         assert count == 1, f"{name} has no {key} to edit, or several"
         file.write_text(text)

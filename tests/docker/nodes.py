@@ -33,8 +33,8 @@ class Machines:
 
     def __init__(self):
         self.name = f"tp0-{secrets.token_hex(2)}"
-        # Not below pytest's folder: a socket's path has to be short.
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/var/tmp"))
+        # Not below pytest's directory: a socket's path has to be short.
+        self.directory = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir="/var/tmp"))
         self.namespaces = []
         self.processes = []
         self.nodes = []
@@ -65,15 +65,15 @@ class Machines:
     def start(self, namespace, log, *command, **options):
         # Whatever ends the tests ends it too.
         inside = ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/run/netns/{namespace}", "--", *command]
-        with open(self.folder / log, "w") as output:
+        with open(self.directory / log, "w") as output:
             process = subprocess.Popen(inside, stdout=output, stderr=subprocess.STDOUT, **options)
         self.processes.append(process)
         return process
 
     def registry(self, address, port=5000):
         """Debian's docker-registry, and where it is."""
-        settings = self.folder / "registry.yml"
-        storage = {"filesystem": {"rootdirectory": str(self.folder / "registry")}}
+        settings = self.directory / "registry.yml"
+        storage = {"filesystem": {"rootdirectory": str(self.directory / "registry")}}
         http = {"addr": f"{address}:{port}"}
         settings.write_text(json.dumps({"version": 0.1, "storage": storage, "http": http}))
         namespace = self.machine("registry", address)
@@ -95,17 +95,17 @@ class Machines:
             process.wait()
         for namespace in reversed(self.namespaces):
             ip("netns", "delete", namespace)
-        subprocess.run(["rm", "-r", "--force", "--one-file-system", self.folder], check=True)
+        subprocess.run(["rm", "-r", "--force", "--one-file-system", self.directory], check=True)
 
 
 class Node:
     """An engine in a namespace, with the settings of the machine's own but for where it keeps its files."""
 
     def __init__(self, machines, name, address, registry):
-        folder = machines.folder / name
-        folder.mkdir()
+        directory = machines.directory / name
+        directory.mkdir()
         self.name, self.address = name, address
-        self.host = f"unix://{folder}/docker.sock"
+        self.host = f"unix://{directory}/docker.sock"
         settings = json.loads(SETTINGS.read_text()) if SETTINGS.exists() else {}
         settings = {key: value for key, value in settings.items() if key not in PER_ENGINE}
         environment = dict(os.environ)
@@ -114,16 +114,16 @@ class Node:
         else:
             # Otherwise it asks the registry for an image that is loaded, and waits for an answer.
             environment["DOCKER_SERVICE_PREFER_OFFLINE_IMAGE"] = "1"
-        (folder / "daemon.json").write_text(json.dumps(settings))
+        (directory / "daemon.json").write_text(json.dumps(settings))
         namespace = machines.machine(name, address)
         # A /run of its own: engines share sockets of containerd's and libnetwork's there.
         script = 'hostname "$0" && mount -t tmpfs tmpfs /run && exec dockerd "$@"'
-        self.log = machines.folder / f"{name}.log"
+        self.log = machines.directory / f"{name}.log"
         self.process = machines.start(
             namespace, f"{name}.log",
             "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, name,
-            "--config-file", folder / "daemon.json", "--host", self.host, "--data-root", folder / "data",
-            "--exec-root", folder / "exec", "--pidfile", folder / "pid", env=environment,
+            "--config-file", directory / "daemon.json", "--host", self.host, "--data-root", directory / "data",
+            "--exec-root", directory / "exec", "--pidfile", directory / "pid", env=environment,
         )  # fmt: skip
 
     def ready(self):
@@ -142,13 +142,14 @@ class Node:
 class Stack(engine.Checkout):
     """A copy of the repository on the machine of a swarm's manager."""
 
-    def __init__(self, folder, nodes):
-        super().__init__(folder)
+    def __init__(self, directory, nodes):
+        super().__init__(directory)
+        self.folder = directory  # until test_stack_one_node.py says directory too
         self.nodes = nodes
         self.manager = nodes[0]
 
     def run(self, *command, check=True):
-        return self.manager.run(*command, check=check, cwd=self.folder)
+        return self.manager.run(*command, check=check, cwd=self.directory)
 
     def make(self, *words, check=True):
         """The images are there already: an engine without a way out could not build them."""
@@ -156,7 +157,7 @@ class Stack(engine.Checkout):
 
     def up(self, clients, *words):
         """Deploys a file of so many clients, with settings that the tests' editing has made."""
-        (self.folder / "docker-stack.yaml").unlink(missing_ok=True)
+        (self.directory / "docker-stack.yaml").unlink(missing_ok=True)
         return self.make("docker-stack-up", f"CLIENTS={clients}", *words)
 
     def tasks(self, service):

@@ -74,7 +74,7 @@ def test_the_file_may_be_anywhere(checkout, tmp_path):
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
     checkout.run("./generar-compose.sh", elsewhere / "compose.yaml", 1)
-    (checkout.folder / "docker-compose-dev.yaml").symlink_to(elsewhere / "compose.yaml")
+    (checkout.directory / "docker-compose-dev.yaml").symlink_to(elsewhere / "compose.yaml")
     checkout.compose("up", "-d")
     wait_for_clients(1)
     assert inspect("client1")["State"]["ExitCode"] == 0, logs("client1")

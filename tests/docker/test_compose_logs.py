@@ -18,7 +18,7 @@ def test_logs_follow_what_runs_and_end_with_it(short):
     short.make("docker-compose-up", "CLIENTS=1")
     wait_for_clients(1)
     command = ["make", "docker-compose-logs"]
-    with subprocess.Popen(command, cwd=short.folder, stdout=subprocess.PIPE, text=True) as following:
+    with subprocess.Popen(command, cwd=short.directory, stdout=subprocess.PIPE, text=True) as following:
         deadline = threading.Timer(60, following.kill)
         deadline.start()
         while "action: accept_connections" not in following.stdout.readline():

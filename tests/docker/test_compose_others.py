@@ -41,7 +41,7 @@ def test_down_ends_what_another_directory_started(long, elsewhere, command):
         pytest.skip("there is no docker-compose 1.29")
     for name in ["server", "client1", "client2"]:
         eventually(lambda: "action: config" in logs(name), f"{name} has begun")
-    shutil.rmtree(elsewhere.folder)
+    shutil.rmtree(elsewhere.directory)
     done = []
     ended = exit_statuses(["server", "client1", "client2"], lambda: done.append(long.make("docker-compose-down")))
     assert ended == {"server": 0, "client1": 0, "client2": 0}
@@ -76,7 +76,7 @@ def test_a_name_that_somebody_else_has(long, stranger, project):
 def test_another_clone_is_left_running(long, elsewhere):
     elsewhere.make("docker-compose-up", "CLIENTS=3")
     long.generate(1)
-    command = long.refused("docker-compose-up", "Compose project elsewhere", str(elsewhere.folder))
+    command = long.refused("docker-compose-up", "Compose project elsewhere", str(elsewhere.directory))
     assert command == "make docker-compose-down"
     long.run("sh", "-c", command)
     long.make("docker-compose-up")

@@ -50,7 +50,7 @@ def test_the_file_and_the_clients_may_be_named(short, from_environment):
     assert "[CLIENT 2] Message N°1" in make("docker-compose-logs").stdout
     make("docker-compose-down")
     assert containers() == [] and NETWORK not in networks()
-    assert not (short.folder / "docker-compose-dev.yaml").exists()
+    assert not (short.directory / "docker-compose-dev.yaml").exists()
 
 
 def test_a_file_that_is_there_is_kept(short):
@@ -60,23 +60,23 @@ def test_a_file_that_is_there_is_kept(short):
 
 
 @pytest.mark.parametrize("missing", SETTINGS)
-@pytest.mark.parametrize("as_a_folder", [False, True])
-def test_missing_settings_start_nothing(checkout, missing, as_a_folder):
-    (checkout.folder / missing).unlink()
-    if as_a_folder:
-        (checkout.folder / missing).mkdir()
-    command = checkout.refused("docker-compose-up", missing, "is a directory" if as_a_folder else "no such file")
-    assert command == f"{f'sudo rmdir {missing} && ' if as_a_folder else ''}git checkout {missing}"
-    assert containers() == [] and (checkout.folder / missing).exists() == as_a_folder
+@pytest.mark.parametrize("as_a_directory", [False, True])
+def test_missing_settings_start_nothing(checkout, missing, as_a_directory):
+    (checkout.directory / missing).unlink()
+    if as_a_directory:
+        (checkout.directory / missing).mkdir()
+    command = checkout.refused("docker-compose-up", missing, "is a directory" if as_a_directory else "no such file")
+    assert command == f"{f'sudo rmdir {missing} && ' if as_a_directory else ''}git checkout {missing}"
+    assert containers() == [] and (checkout.directory / missing).exists() == as_a_directory
 
 
 @pytest.mark.parametrize("unreadable", [SETTINGS, SETTINGS[:1], SETTINGS[1:]])
 def test_settings_that_the_containers_cannot_read(short, unreadable):
     """As under umask 077. A private directory on the way is no obstacle to a mount."""
     for name in SETTINGS:
-        (short.folder / name).parent.chmod(0o700)
+        (short.directory / name).parent.chmod(0o700)
     for name in unreadable:
-        (short.folder / name).chmod(0o600)
+        (short.directory / name).chmod(0o600)
     command = short.refused("docker-compose-up", "uid 65534", *unreadable)
     assert command == f"chmod o+r {' '.join(unreadable)}"
     short.run("sh", "-c", command)
@@ -105,7 +105,7 @@ def test_up_knows_a_server_that_logs_nothing(short):
 
 def test_up_knows_a_server_that_never_listens(short):
     short.generate(1)
-    file = short.folder / "docker-compose-dev.yaml"
+    file = short.directory / "docker-compose-dev.yaml"
     silent = "image: busybox\n    command: sleep 3600\n"
     file.write_text(file.read_text().replace("image: server:latest\n    entrypoint: /server\n", silent))
     done = short.make("docker-compose-up", check=False)
@@ -127,7 +127,7 @@ def test_a_second_up_starts_anew_with_the_settings_as_they_are_now(long):
 
 def test_up_leaves_nothing_where_compose_fails_half_way(long):
     long.generate(2)
-    file = long.folder / "docker-compose-dev.yaml"
+    file = long.directory / "docker-compose-dev.yaml"
     name = "container_name: client2\n"
     file.write_text(file.read_text().replace(name, f"{name}    entrypoint: /none\n"))
     done = long.make("docker-compose-up", check=False)

@@ -26,7 +26,7 @@ def stack(machines, image_file, tmp_path_factory):
     stack = nodes.Stack(tmp_path_factory.mktemp("three nodes") / "a checkout", members)
     stack.machines, stack.registry = machines, f"REGISTRY={registry}"
     # The time of a lost server is told below; a message may take longer than that.
-    settings = stack.folder / "client/config.yaml"
+    settings = stack.directory / "client/config.yaml"
     settings.write_text(settings.read_text().replace("server:\n", "server:\n  timeout: 2m\n", 1))
     stack.make("docker-push", stack.registry)
     return stack
@@ -61,12 +61,12 @@ def test_all_nodes_run_clients_of_the_registrys_image(stack):
 def test_the_validator_works_from_a_manager_and_from_a_worker(stack, image_file):
     for node in stack.nodes:  # a worker without a task does not know the network
         node.docker("load", "--input", image_file)
-        assert SUCCESS in node.run("./validar-echo-server.sh", cwd=stack.folder).stdout
+        assert SUCCESS in node.run("./validar-echo-server.sh", cwd=stack.directory).stdout
 
 
 def test_a_worker_says_where_to_deploy(stack):
     for command in ["up", "logs", "down"]:
-        done = stack.nodes[1].run(stack.folder / "docker/stack.sh", command, check=False)
+        done = stack.nodes[1].run(stack.directory / "docker/stack.sh", command, check=False)
         assert done.returncode == 1 and "a manager" in done.stderr
 
 

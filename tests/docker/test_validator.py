@@ -21,8 +21,8 @@ def mock(script):
     eventually(lambda: f":{PORT} " in docker("exec", "server", "netstat", "-ltn"), "the mock listens")
 
 
-def validate(checkout, folder=None):
-    done = run("sh", checkout.folder / "validar-echo-server.sh", check=False, cwd=folder or checkout.folder)
+def validate(checkout, directory=None):
+    done = run("sh", checkout.directory / "validar-echo-server.sh", check=False, cwd=directory or checkout.directory)
     assert leftovers() == ""
     assert (done.returncode, done.stdout) in [(0, SUCCESS), (1, FAIL)], done
     return done
@@ -37,13 +37,13 @@ def test_our_server_passes(checkout, tmp_path):
     checkout.make("docker-compose-up")
     eventually(lambda: "accept_connections" in logs("server"), "the server listens")
     assert validate(checkout).stdout == SUCCESS
-    assert validate(checkout, folder=tmp_path).stdout == SUCCESS
+    assert validate(checkout, directory=tmp_path).stdout == SUCCESS
 
 
 def test_the_port_is_that_of_the_settings(checkout):
     settings = "\ufeff# SERVER_PORT = 1\r\n[DEFAULT]\r\nserver_port: 23456 \r\n"
     settings += "SERVER_LISTEN_BACKLOG = 5\r\nLOGGING_LEVEL = INFO\r\n[OTHER]\r\nSERVER_PORT = 2\r\n"
-    (checkout.folder / "server/config.ini").write_bytes(settings.encode())
+    (checkout.directory / "server/config.ini").write_bytes(settings.encode())
     checkout.generate(0)
     checkout.make("docker-compose-up")
     eventually(lambda: "accept_connections" in logs("server"), "the server listens")
@@ -104,7 +104,7 @@ def test_no_network_fails(checkout):
 def test_interrupted_it_cleans_up(network, by):
     mock("exec sleep 60")
     script = subprocess.Popen(
-        ["sh", network.folder / "validar-echo-server.sh"], stdout=subprocess.PIPE, text=True
+        ["sh", network.directory / "validar-echo-server.sh"], stdout=subprocess.PIPE, text=True
     )
     eventually(leftovers, "the validator's container runs")
     script.send_signal(by)

@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 pub const DEADLINE: Duration = Duration::from_secs(45);
 
 /// A new directory for the files of one test.
-pub fn folder(test: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a directory for the files of a test");
-    folder
+pub fn directory(test: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir_all(&directory).expect("a directory for the files of a test");
+    directory
 }
 
 /// Waits until `condition` holds.

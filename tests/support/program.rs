@@ -16,7 +16,7 @@ pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 /// A command with nothing of this process's environment, in an empty directory of its own.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = run(program);
-    command.env_clear().envs(environment.iter().copied()).current_dir(empty_folder());
+    command.env_clear().envs(environment.iter().copied()).current_dir(empty_directory());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     before_exec(&mut command, restore_sigint);
     command
@@ -46,10 +46,10 @@ fn run(program: &str) -> Command {
     command
 }
 
-fn empty_folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
-    std::fs::create_dir_all(&folder).expect("a directory for the programs to run in");
-    folder
+fn empty_directory() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
+    std::fs::create_dir_all(&directory).expect("a directory for the programs to run in");
+    directory
 }
 
 /// What a program said and how it ended.

@@ -14,17 +14,17 @@ pub const PROGRAMS: [(&str, &str); 3] = [
 ];
 
 /// A directory of a test's own, with a copy of what the scripts need; a space in its name is part of the test.
-pub struct Folder(pub PathBuf);
+pub struct Directory(pub PathBuf);
 
-impl Folder {
+impl Directory {
     pub fn new(test: &str) -> Self {
-        let folder =
+        let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts").join(test).join("a root");
-        let _ = fs::remove_dir_all(&folder);
+        let _ = fs::remove_dir_all(&directory);
         for name in
             ["bin", "docker", "server", "client", "templates", "target/release", "elsewhere"]
         {
-            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::create_dir_all(directory.join(name)).unwrap();
         }
         for name in [
             "generar-compose.sh",
@@ -38,18 +38,18 @@ impl Folder {
             "templates/client.yaml",
             "templates/stack.yaml",
         ] {
-            fs::copy(Path::new(ROOT).join(name), folder.join(name)).unwrap();
+            fs::copy(Path::new(ROOT).join(name), directory.join(name)).unwrap();
         }
-        Self(folder)
+        Self(directory)
     }
 
     /// The same, with the programs where `cargo build --release` puts them.
     pub fn built(test: &str) -> Self {
-        let folder = Self::new(test);
+        let directory = Self::new(test);
         for (name, program) in PROGRAMS {
-            symlink(program, folder.path("target/release").join(name)).unwrap();
+            symlink(program, directory.path("target/release").join(name)).unwrap();
         }
-        folder
+        directory
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -124,8 +124,8 @@ pub fn ended(output: Output) -> Ended {
     }
 }
 
-pub fn names(folder: &Path) -> Vec<String> {
-    let names = fs::read_dir(folder).unwrap();
+pub fn names(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tp0::config::{ClientConfig, ServerConfig};
 
-use super::folder;
+use super::directory;
 
 pub const INI: &str = "[DEFAULT]
 SERVER_PORT = 12345
@@ -25,7 +25,7 @@ log:
 ";
 
 pub fn file(test: &str, text: &str) -> PathBuf {
-    let path = folder(test).join("settings");
+    let path = directory(test).join("settings");
     std::fs::write(&path, text).expect("a settings file");
     path
 }
