@@ -7,26 +7,26 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-BLANKS = ["", " ", "  ", "\t", " \t ", "\u00a0", "\u3000", "\x1f", "\x0c", "\x85"]
+SPACES = ["", " ", "  ", "\t", " \t ", "\u00a0", "\u3000", "\x1f", "\x0c", "\x85"]
 ENDS = ["\n", "\r\n", "\r", "\n\n", "\u2028", "\x0b", "\x1c", "\x00", "\ufeff"]
 SECTIONS = "DEFAULT|default|other|Other|a]b|| DEFAULT|x.y|ΑΣ|İ".split("|")
 KEYS = "SERVER_PORT|server_port|Key|a b|x.y|other.key||ΟΔΟΣ|#k|;k|[k|k]".split("|")
 DELIMITERS = ["=", ":", "==", ""]
 VALUES = '12345||a = b|a: b|5 ; five|5 # five|50%|%%|%(key)s|"quoted"|[x]|ñ'.split("|")
-TOKENS = BLANKS + ENDS + SECTIONS + KEYS + VALUES + list("=:#;[]%\\\"'")
+TOKENS = SPACES + ENDS + SECTIONS + KEYS + VALUES + list("=:#;[]%\\\"'")
 
 
 def joined(*parts):
     return st.tuples(*parts).map("".join)
 
 
-blank = st.sampled_from([""] * 6 + BLANKS)
+space = st.sampled_from([""] * 6 + SPACES)
 values = st.sampled_from(VALUES)
-option = joined(blank, st.sampled_from(KEYS), blank, st.sampled_from(DELIMITERS), blank, values, blank)
+option = joined(space, st.sampled_from(KEYS), space, st.sampled_from(DELIMITERS), space, values, space)
 tail = st.sampled_from(["", "", "; c", "#]", "x"])
-header = joined(blank, st.just("["), st.sampled_from(SECTIONS), st.just("]"), blank, tail)
-comment = joined(blank, st.sampled_from("#;"), values)
-lines = joined(st.one_of(option, option, header, comment, blank), st.sampled_from(["\n"] * 8 + ENDS))
+header = joined(space, st.just("["), st.sampled_from(SECTIONS), st.just("]"), space, tail)
+comment = joined(space, st.sampled_from("#;"), values)
+lines = joined(st.one_of(option, option, header, comment, space), st.sampled_from(["\n"] * 8 + ENDS))
 start = st.sampled_from(["[DEFAULT]\n", "[DEFAULT]\r\n", "\ufeff[DEFAULT]\n", ""])
 documents = joined(start, st.lists(lines, max_size=8).map("".join))
 junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=20).map("".join)
