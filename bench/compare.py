@@ -21,6 +21,7 @@ import pathlib
 import shlex
 import subprocess
 
+import machine
 import measure
 import programs
 from measure import Case
@@ -38,11 +39,11 @@ def main():
     parser.add_argument("--load", choices=LOADS, help="when a message is sent; both without it")
     parser.add_argument("servers", nargs="+", metavar="SERVER")
     arguments = parser.parse_args()
-    measure.raise_signals()
+    machine.raise_signals()
     if "BENCH_PRIVATE" not in os.environ:
         programs.build_tools()
     servers = dict(command(parser, server) for server in arguments.servers)
-    measure.enter_private_network()
+    machine.enter_private_network()
 
     cases = {}
     for load in [arguments.load] if arguments.load else LOADS:
@@ -51,11 +52,11 @@ def main():
             for name, words in servers.items():
                 cases[name, sink, load] = Case(words, sink, load)
     rounds = []
-    with measure.alone():
+    with machine.alone():
         for number in range(arguments.rounds):
-            measure.progress(f"round {number + 1} of {arguments.rounds}")
+            machine.progress(f"round {number + 1} of {arguments.rounds}")
             rounds.append(measure.compare(cases, arguments.slices, arguments.connections))
-    measure.progress("done\n")
+    machine.progress("done\n")
     show(rounds, cases, next(iter(servers)))
 
 

@@ -3,7 +3,8 @@
 import datetime
 import platform
 
-from measure import HERE, IN_FLIGHT, LOAD_CPUS, SERVER_CPU
+from machine import LOAD_CPUS, SERVER_CPU
+from measure import HERE, IN_FLIGHT
 from scaling import PROCESSORS, TWO_WORKERS_LOAD
 
 MB, MS = 1e6, 1e3

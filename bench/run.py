@@ -2,26 +2,24 @@
 """Measures the program side by side with its peers, and writes RESULTS.md and results.svg next to it."""
 
 import argparse
-import contextlib
 import json
 import os
-import re
 import subprocess
 import time
 
+import clients
+import counts
+import machine
 import measure
 import programs
 import report
 import scaling
-from measure import LOAD, LOAD_CPUS, SERVER_CPU, WORK, Case, Failure, Server, pinned
+from machine import LOAD_CPUS, SERVER_CPU, pinned
+from measure import LOAD, Case, Failure, Server
 
 SLICES, SLICE = 8, 2000
 HELD, HELD_SLICES, HELD_SLICE = 10_000, 3, 4000
-# A client's. Its start is in there too: less than a hundredth of it all.
-CLIENT_SLICES, MESSAGES = 9, 1500
 STARTS = 7
-# Neither the first connections nor the end of a program belongs to what one more connection costs.
-FEW, MANY = 500, 2500
 # Serve one connection at a time: a silent one is enough to stop them.
 SEQUENTIAL = ("yardstick", "Python")
 
@@ -30,16 +28,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="at least 5 for figures to be shown")
     arguments = parser.parse_args()
-    measure.raise_signals()
+    machine.raise_signals()
     built = measure.HERE / "target/built.json"
     if "BENCH_PRIVATE" not in os.environ:
         built.parent.mkdir(exist_ok=True)
         built.write_text(json.dumps(programs.build()))
-    measure.enter_private_network()
+    machine.enter_private_network()
     results = json.loads(built.read_text())
     results["rounds"] = arguments.rounds
     start = time.monotonic()
-    with measure.alone():
+    with machine.alone():
         Bench(results, arguments.rounds).run()
     results["seconds"] = time.monotonic() - start
     file = measure.HERE / "target/results.json"
@@ -47,7 +45,7 @@ def main():
     report.write(results)
     if results["plotter"]:
         subprocess.run([results["plotter"], measure.HERE / "plot.py", file], check=True)
-    measure.progress("done")
+    machine.progress("done")
     print(f"\nbench: bench/RESULTS.md and bench/results.svg, after {results['seconds']:.0f} s")
 
 
@@ -55,7 +53,7 @@ class Bench:
     def __init__(self, results, rounds):
         self.results, self.rounds = results, rounds
         self.servers = results["servers"]
-        self.held = min(HELD, measure.raise_descriptor_limit() - 500)
+        self.held = min(HELD, machine.raise_descriptor_limit() - 500)
 
     def run(self):
         self.cpu()
@@ -69,7 +67,7 @@ class Bench:
 
     def turns(self, what):
         for number in range(self.rounds):
-            measure.progress(f"{what}: round {number + 1} of {self.rounds}")
+            machine.progress(f"{what}: round {number + 1} of {self.rounds}")
             yield number
 
     def cpu(self):
@@ -104,18 +102,15 @@ class Bench:
             for name in names:
                 figures[name].append(self.silent_round(self.servers[name]))
         self.results["held"] = self.held
-        self.results["silent"] = {
-            name: {key: measure.summary([turn[key] for turn in turns]) for key in turns[0]}
-            for name, turns in figures.items()
-        }
+        self.results["silent"] = {name: measure.summaries(turns) for name, turns in figures.items()}
 
     def silent_round(self, command):
         with Server(command) as server:
             server.load(measure.WARM_UP)
-            idle = measure.resident(server.pid)
+            idle = machine.resident(server.pid)
             without = [server.load(HELD_SLICE) for _ in range(HELD_SLICES)]
             with server.holding(self.held):
-                resident = measure.resident(server.pid)
+                resident = machine.resident(server.pid)
                 held = [server.load(HELD_SLICE) for _ in range(HELD_SLICES)]
         rate, p99 = (
             measure.middle(held, key) / measure.middle(without, key) for key in ("per_second", "p99_us")
@@ -136,77 +131,25 @@ class Bench:
             for name, command in self.servers.items():
                 with Server(command) as server:
                     time.sleep(0.2)
-                    idle[name].append(measure.resident(server.pid))
+                    idle[name].append(machine.resident(server.pid))
         self.results["idle"] = {name: measure.summary(sizes) for name, sizes in idle.items()}
         generator = [self.results["gen"], "1000"]
         times = [min(timed("time", generator) for _ in range(STARTS)) for _ in self.turns("gen 1000")]
         self.results["gen_us"] = measure.summary(times)
 
     def client(self):
-        """Of the clients, for a message: side by side, as the servers are."""
-        clients = self.results["clients"]
-        figures = {name: [] for name in clients}
-        for _ in self.turns("clients"):
-            slices = {name: [] for name in clients}
-            for number in range(CLIENT_SLICES):
-                for name in list(clients) if number % 2 == 0 else list(reversed(clients)):
-                    slices[name].append(client_slice(clients[name], self.servers["yardstick"]))
-            for name, taken in slices.items():
-                turn = {key: measure.middle(taken, key) for key in taken[0]}
-                if "Go" in slices:
-                    turn["ratio"] = measure.ratio(taken, slices["Go"])
-                figures[name].append(turn)
-        self.results["client"] = {
-            name: {key: measure.summary([turn[key] for turn in turns]) for key in turns[0]}
-            for name, turns in figures.items()
-        }
+        yardstick, rounds = self.servers["yardstick"], self.turns("clients")
+        self.results["client"] = clients.compare(self.results["clients"], yardstick, rounds)
 
     def system_calls(self):
-        """A connection, with many in flight and with one."""
         self.results["calls"] = {}
-        if not programs.output("strace", "true", "--version"):
-            return programs.say("no strace, or not permitted: system calls are not counted")
-        file = WORK / "strace"
-        wrapper = ["strace", "-f", "-c", "-U", "calls,name", "-o", file]
-        for name, command in self.servers.items():
-            measure.progress(f"system calls: {name}")
-            calls = {}
-            for in_flight in (measure.IN_FLIGHT, 1):
-                few, many = (
-                    count_calls(file, command, wrapper, connections, in_flight) for connections in (FEW, MANY)
-                )
-                calls[str(in_flight)] = {
-                    call: (count - few.get(call, 0)) / (MANY - FEW) for call, count in many.items()
-                }
-            self.results["calls"][name] = calls
-        for name, command in self.results["clients"].items():
-            few, many = (self.count_client_calls(file, command, wrapper, count) for count in (FEW, MANY))
-            self.results["client"][name]["calls"] = (many - few) / (MANY - FEW)
-
-    def count_client_calls(self, file, command, wrapper, messages):
-        with Server(self.servers["yardstick"], cpus=LOAD_CPUS[-1:]) as server:
-            environment = client_environment(server.port, messages)
-            command = [*wrapper, *command]
-            with measure.running(command, env=environment, stdout=subprocess.DEVNULL) as client:
-                if client.wait(60):
-                    raise Failure(f"{command}: ended with {client.returncode}")
-        return sum(calls_in(file).values())
+        if counts.has_strace():
+            self.results["calls"] = counts.server_calls(self.servers)
+            for name, calls in counts.client_calls(self.results["clients"], self.servers["yardstick"]).items():
+                self.results["client"][name]["calls"] = calls
 
     def instructions(self):
-        """Of user space, a connection."""
-        self.results["instructions"] = {}
-        if not programs.output("valgrind", "--version"):
-            return programs.say("no valgrind: instructions are not counted")
-        file = WORK / "callgrind"
-        wrapper = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={file}"]
-        for name, command in self.servers.items():
-            measure.progress(f"instructions: {name}")
-            # Valgrind does not know every runtime: Go's is beyond it.
-            with contextlib.suppress(Failure, TypeError):
-                few, many = (
-                    count_instructions(file, command, wrapper, connections) for connections in (FEW, MANY)
-                )
-                self.results["instructions"][name] = (many - few) / (MANY - FEW)
+        self.results["instructions"] = counts.instructions(self.servers)
 
     def split(self):
         """Whether a message that comes in pieces comes back whole."""
@@ -243,70 +186,9 @@ def timed(what, command, *arguments, environment=None):
 
 
 def start_once(command):
-    port = measure.free_port()
+    port = machine.free_port()
     address = f"127.0.0.1:{port}"
     return timed("ready", command, address, environment=measure.server_environment(port, 1))
-
-
-def client_environment(port, messages):
-    return {
-        "PATH": os.environ["PATH"],
-        "CLI_ID": "1",
-        "CLI_SERVER_ADDRESS": f"127.0.0.1:{port}",
-        "CLI_LOOP_AMOUNT": str(messages),
-        "CLI_LOOP_PERIOD": "0s",
-        "CLI_LOG_LEVEL": "INFO",
-    }
-
-
-def client_slice(command, server_command):
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(Server(server_command, cpus=LOAD_CPUS[-1:]))
-        log = stack.enter_context(open(WORK / "client.log", "wb"))
-        # The program itself and not taskset is what is waited for, so that only its time counts.
-        sent, before = measure.segments(), os.sched_getaffinity(0)
-        os.sched_setaffinity(0, SERVER_CPU)
-        environment = client_environment(server.port, MESSAGES)
-        client = stack.enter_context(
-            measure.running(command, env=environment, cwd=WORK, stdout=log, stderr=log)
-        )
-        os.sched_setaffinity(0, before)
-        resident = 0
-        while True:
-            pid, status, usage = os.wait4(client.pid, os.WNOHANG)
-            if pid:
-                break
-            with contextlib.suppress(OSError, TypeError):
-                resident = max(resident, measure.resident(client.pid))
-            time.sleep(0.02)
-        client.returncode = os.waitstatus_to_exitcode(status)
-        if client.returncode:
-            raise Failure(f"{command}: ended with {client.returncode}")
-        time.sleep(measure.SETTLE)
-        return {
-            "cpu_us": (usage.ru_utime + usage.ru_stime) / MESSAGES * 1e6,
-            "segments": (measure.segments() - sent) / MESSAGES,
-            "resident": resident,
-        }
-
-
-def count_calls(file, command, wrapper, connections, in_flight):
-    with Server(command, wrapper=wrapper) as server:
-        server.load(connections, in_flight=in_flight)
-        time.sleep(measure.SETTLE)
-    return calls_in(file)
-
-
-def calls_in(file):
-    lines = re.findall(r"^ *(\d+) (\w+)$", file.read_text(), re.MULTILINE)
-    return {call: int(count) for count, call in lines if call != "total"}
-
-
-def count_instructions(file, command, wrapper, connections):
-    with Server(command, wrapper=wrapper) as server:
-        server.load(connections)
-        time.sleep(measure.SETTLE)
-    return int(re.search(r"Collected : (\d+)", file.read_text())[1])
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import contextlib
 import pathlib
 import subprocess
 
+import machine
 import measure
-from measure import BUILT, LOAD, LOAD_CPUS, SERVER_CPU, Failure, Server, pinned
+from machine import LOAD_CPUS, SERVER_CPU, pinned
+from measure import BUILT, LOAD, Failure, Server
 
 PROCESSORS = [*LOAD_CPUS, *SERVER_CPU]
 # The load on two workers. Of two processors it has to share one.
@@ -17,7 +19,7 @@ QUEUE = 8000
 
 def queue_length():
     longest = int(pathlib.Path("/proc/sys/net/core/somaxconn").read_text(encoding="ascii"))
-    return min(QUEUE, longest, measure.raise_descriptor_limit() // 2 - 500)
+    return min(QUEUE, longest, machine.raise_descriptor_limit() // 2 - 500)
 
 
 @contextlib.contextmanager
@@ -39,14 +41,14 @@ def closed_loop(command, turns):
         with servers(command, figures) as running:
             slices = {count: [] for count in running}
             for number in range(SLICES):
-                for count in sorted(running, reverse=number % 2):
+                for count in measure.in_turn(running, number):
                     slices[count].append(running[count].measure(SLICE, cpus=TWO_WORKERS_LOAD))
         for count, taken in slices.items():
             ratios = {
                 f"{key}_ratio": measure.ratio(taken, slices[1], key) for key in ("cpu_us", "per_second")
             }
             figures[count].append({**{key: measure.middle(taken, key) for key in taken[0]}, **ratios})
-    return {count: summaries(taken) for count, taken in figures.items()}
+    return {count: measure.summaries(taken) for count, taken in figures.items()}
 
 
 def full_queue(command, turns):
@@ -64,7 +66,7 @@ def full_queue(command, turns):
             drain(server, length)
         for number in turns:
             turn = {}
-            for count in sorted(running, reverse=number % 2):
+            for count in measure.in_turn(running, number):
                 turn[count] = {
                     "served": drain(running[count], length),
                     "one": accept("one", count, length),
@@ -73,11 +75,7 @@ def full_queue(command, turns):
             for count, rates in turn.items():
                 ratios = {f"{key}_ratio": value / turn[1][key] for key, value in rates.items()}
                 figures[count].append({**rates, **ratios})
-    return {count: summaries(taken) for count, taken in figures.items()}
-
-
-def summaries(figures):
-    return {key: measure.summary([turn[key] for turn in figures]) for key in figures[0]}
+    return {count: measure.summaries(taken) for count, taken in figures.items()}
 
 
 def drain(server, length):
