@@ -61,16 +61,16 @@ def main():
 
 
 def command(parser, server):
-    """Its name and the words of its command. Servers run in a folder of their own: paths are absolute."""
+    """Its name and the words of its command. Servers run in a directory of their own: paths are absolute."""
     name, separator, words = server.partition("=")
     if separator:
         return name, [os.path.abspath(word) if os.path.exists(word) else word for word in shlex.split(words)]
     try:
-        directory = pathlib.Path(server)
-        folder = programs.build_tree(directory) if directory.is_dir() else programs.build_commit(server)
+        source = pathlib.Path(server)
+        built = programs.build_tree(source) if source.is_dir() else programs.build_commit(server)
     except subprocess.CalledProcessError as error:
         parser.error(f"{server}: cannot be built: {error.stderr or error}")
-    return server, [folder / "server"]
+    return server, [built / "server"]
 
 
 def show(rounds, cases, first):

@@ -58,7 +58,7 @@ def build_peers():
 
 
 def build_program():
-    """The folder with our programs, and what they are: the static build of the image where it can be
+    """The directory with our programs, and what they are: the static build of the image where it can be
     had, for that is what runs in the end."""
     target = musl_target()
     if target:
@@ -82,52 +82,52 @@ def musl_target():
 
 
 def cargo_build(source, target):
-    folder = HERE / "target/program"
+    directory = HERE / "target/program"
     options = ["--target", target] if target else []
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(folder)}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(directory)}
     run("cargo", "build", "--quiet", "--release", "--locked", *options, cwd=source, env=environment)
     kind = "static, musl" if target else "dynamically linked, glibc"
-    return folder / (target or "") / "release", f"{kind}, {output('rustc', '--version')}"
+    return directory / (target or "") / "release", f"{kind}, {output('rustc', '--version')}"
 
 
 def build_commit(commit):
-    """The folder with the programs of a commit, kept for the next time."""
+    """The directory with the programs of a commit, kept for the next time."""
     name = run("git", "rev-parse", "--verify", f"{commit}^{{commit}}", cwd=ROOT, capture_output=True, text=True)
-    folder = HERE / "target/commits" / name.stdout.strip()
-    if not (folder / "gen").exists():
-        source = folder / "source"
+    directory = HERE / "target/commits" / name.stdout.strip()
+    if not (directory / "gen").exists():
+        source = directory / "source"
         source.mkdir(parents=True, exist_ok=True)
         archive = run("git", "archive", name.stdout.strip(), cwd=ROOT, capture_output=True).stdout
         run("tar", "--extract", "--directory", source, input=archive)
-        keep_build(source, folder)
-    return folder
+        keep_build(source, directory)
+    return directory
 
 
 def build_tree(source):
-    """The folder with the programs of a directory as it is now."""
+    """The directory with the programs of a tree of sources as it is now."""
     name = str(source.resolve()).strip("/").replace("/", "-")
     return keep_build(source, HERE / "target/trees" / name)
 
 
-def keep_build(source, folder):
+def keep_build(source, directory):
     built, _ = cargo_build(source, musl_target())
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     for program in ("server", "client", "gen"):
-        shutil.copy2(built / program, folder)
-    return folder
+        shutil.copy2(built / program, directory)
+    return directory
 
 
 def image_build():
-    folder = HERE / "target/image"
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = HERE / "target/image"
+    directory.mkdir(parents=True, exist_ok=True)
     run("docker", "build", "--quiet", "--tag", IMAGE, ROOT, capture_output=True)
     container = run("docker", "create", IMAGE, "/server", capture_output=True).stdout.decode().strip()
     for name in ("server", "client", "gen"):
-        run("docker", "cp", f"{container}:/{name}", folder / name, capture_output=True)
+        run("docker", "cp", f"{container}:/{name}", directory / name, capture_output=True)
     run("docker", "rm", container, stdout=subprocess.DEVNULL)
     run("docker", "rmi", IMAGE, stdout=subprocess.DEVNULL)
     compiler = output("docker", "run", "--rm", "--network", "none", BASE_IMAGE, "rustc", "--version")
-    return folder, f"static, musl, out of the image, {compiler}"
+    return directory, f"static, musl, out of the image, {compiler}"
 
 
 def build_plotter():
@@ -150,10 +150,10 @@ def build():
     say("building the load generator and the peers")
     build_tools()
     peers, clients = build_peers()
-    folder, kind = build_program()
-    servers = {"yardstick": [BUILT / "yardstick"], "ours": [folder / "server"], **peers}
-    clients = {"yardstick": [BUILT / "yardstick_client"], "ours": [folder / "client"], **clients}
-    sizes = {name: (folder / name).stat().st_size for name in ("server", "client", "gen")}
+    directory, kind = build_program()
+    servers = {"yardstick": [BUILT / "yardstick"], "ours": [directory / "server"], **peers}
+    clients = {"yardstick": [BUILT / "yardstick_client"], "ours": [directory / "client"], **clients}
+    sizes = {name: (directory / name).stat().st_size for name in ("server", "client", "gen")}
     for name in ("echo-tokio", "go-server", "go-client"):
         if (BUILT / name).exists():
             sizes[name] = (BUILT / name).stat().st_size
@@ -168,7 +168,7 @@ def build():
         "kind": kind,
         "servers": {name: list(map(str, command)) for name, command in servers.items()},
         "clients": {name: list(map(str, command)) for name, command in clients.items()},
-        "gen": str(folder / "gen"),
+        "gen": str(directory / "gen"),
         "sizes": sizes,
         "versions": {name: version for name, version in versions.items() if version},
         "plotter": str(plotter) if plotter else "",
