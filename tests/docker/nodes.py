@@ -144,7 +144,6 @@ class Stack(engine.Checkout):
 
     def __init__(self, directory, nodes):
         super().__init__(directory)
-        self.folder = directory  # until test_stack_one_node.py says directory too
         self.nodes = nodes
         self.manager = nodes[0]
 

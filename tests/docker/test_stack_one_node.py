@@ -51,20 +51,21 @@ def once_each(stack):
 def test_the_validator_works_on_it(stack):
     stack.up(0)
     assert SUCCESS in stack.run("./validar-echo-server.sh").stdout
-    assert stack.manager.docker("service", "ls", "--format", "{{.Name}}") == "tp0_server"  # N = 0
+    services = stack.manager.docker("service", "ls", "--format", "{{.Name}} {{.Replicas}}")
+    assert sorted(services.splitlines()) == ["tp0_client 0/0", "tp0_server 1/1"]
 
 
 def test_an_edit_takes_effect_at_the_next_up(stack):
     stack.loop(amount=1, period="0")
     stack.up(2)
-    file = (stack.folder / "docker-stack.yaml").read_text()
+    file = (stack.directory / "docker-stack.yaml").read_text()
     stack.edit("server/config.ini", "SERVER_LISTEN_BACKLOG", 77)
     stack.edit("client/config.yaml", "amount", 2)
     stack.make("docker-stack-up")
     for texts in stack.finish(2).values():
         assert "loop_amount: 2" in texts[0]
     assert any("listen_backlog: 77" in text for texts in stack.logs("server").values() for text in texts)
-    assert (stack.folder / "docker-stack.yaml").read_text() == file
+    assert (stack.directory / "docker-stack.yaml").read_text() == file
 
 
 def test_settings_that_the_server_refuses(stack):
