@@ -50,7 +50,8 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     log.flush();
 }
 
-/// The loop: a message, its echo, a pause, which the last one has too, as in the original.
+/// Sends a message, checks the echo, pauses. It pauses after the last message too, as the course's original
+/// client does.
 fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), delivery::Error> {
     let id = &config.id;
     for number in 1..=config.loop_amount {

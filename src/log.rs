@@ -25,8 +25,8 @@ impl Level {
     }
 }
 
-/// As a line shows them, by level; then other names, which are read and never shown. Padded here: the
-/// formatter would write each space by itself.
+/// First the names as a line shows them, by level; then other names that settings accept. Padded here, so
+/// that a line needs no formatting for it.
 const NAMES: [(&str, Level); 8] = [
     ("DEBUG   ", Level::Debug),
     ("INFO    ", Level::Info),
@@ -38,7 +38,7 @@ const NAMES: [(&str, Level); 8] = [
     ("FATAL", Level::Critical),
 ];
 
-/// Lines on their way to stdout. Each thread has its own, and writes all its lines at once.
+/// Lines on their way to stdout. Each worker has its own, and writes all its lines at once.
 #[derive(Debug)]
 pub struct Log {
     level: Level,
@@ -73,8 +73,8 @@ impl Log {
         self.write(Level::Error, line);
     }
 
-    /// Adds a line, which [`Log::flush`] writes, as this does once there are many. A line for which there is
-    /// no memory is lost.
+    /// Adds a line in memory, which [`Log::flush`] writes out. Above 64 KiB this flushes by itself. A line for
+    /// which there is no memory is lost.
     pub fn write(&mut self, level: Level, line: Arguments<'_>) {
         if level < self.level {
             return;
@@ -98,8 +98,8 @@ impl Log {
         }
     }
 
-    /// Writes the lines out. The program's work is not its log: see [`stdout::write_lines`] for what
-    /// can be lost.
+    /// Writes the lines out. An error does not stop the program: see [`stdout::write_lines`] for what is
+    /// lost.
     pub fn flush(&mut self) {
         if !self.lines.is_empty() {
             stdout::write_lines(&self.lines);

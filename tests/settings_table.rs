@@ -7,12 +7,12 @@ use std::path::Path;
 
 use support::program::{CLIENT, Program, SERVER, command};
 
-use tp0::config::{ClientConfig, Lookup, ServerConfig, Setting};
+use tp0::config::{ClientConfig, Environment, ServerConfig, Setting};
 
 const NOWHERE: &str = "nowhere/config";
 
 /// Why a program's settings are refused, with this environment and no file.
-type Refusal = fn(Lookup<'_>) -> Option<String>;
+type Refusal = fn(Environment<'_>) -> Option<String>;
 
 /// The table of each program.
 const TABLES: [(&str, &[Setting], Refusal); 2] = [

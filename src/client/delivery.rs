@@ -82,7 +82,7 @@ impl<'a> Delivery<'a> {
                 Err(error @ Retryable(_)) => last = error,
                 result => return result,
             }
-            // No time is left for the others, and their errors would hide which address took it.
+            // No time is left for the others, and their errors would hide which address used it up.
             if Instant::now() >= deadline {
                 break;
             }

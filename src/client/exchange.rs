@@ -18,7 +18,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub enum Error {
     Io(io::Error),
-    /// The answer ended after so many bytes of so many, all of them right so far.
+    /// The answer ended after so many bytes, all of them right, of so many expected.
     CutShort(usize, usize),
     /// The answer is another one: its bytes from the first that differs.
     Differs(Vec<u8>),
@@ -94,7 +94,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// How far it has come, for the log of one that ran out of time.
+/// How far the exchange has come, for the log when its time is up.
 impl fmt::Display for Exchange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.sent, self.message.len()) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::duration;
-use super::settings::{Lookup, Setting, Settings, Text};
+use super::settings::{Environment, Setting, Settings, Text};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 use super::yaml;
 
@@ -48,8 +48,8 @@ impl ClientConfig {
         row("log.level", "CLI_LOG_LEVEL", None, LEVELS),
     ];
 
-    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, String> {
-        let settings = Settings::read(Self::SETTINGS, path, yaml::parse, lookup)?;
+    pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
+        let settings = Settings::read(Self::SETTINGS, path, yaml::parse, environment)?;
         Ok(Self {
             id: settings.get("id", id)?,
             server_address: settings.get("server.address", address)?,

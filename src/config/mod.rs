@@ -12,4 +12,4 @@ pub mod yaml;
 
 pub use client::ClientConfig;
 pub use server::ServerConfig;
-pub use settings::{Lookup, Setting, environment};
+pub use settings::{Environment, Setting, environment};

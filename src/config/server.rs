@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::ini;
-use super::settings::{Lookup, Setting, Settings, Text};
+use super::settings::{Environment, Setting, Settings, Text};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +44,14 @@ impl ServerConfig {
         row("SERVER_DRAIN_TIMEOUT", Some("500ms"), "for a half-received message after SIGTERM"),
     ];
 
-    pub fn load(path: &Path, lookup: Lookup<'_>) -> Result<Self, String> {
-        let settings = Settings::read(Self::SETTINGS, path, ini::parse, lookup)?;
+    pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
+        let settings = Settings::read(Self::SETTINGS, path, ini::parse, environment)?;
         let workers = settings.find("SERVER_WORKERS", number(1..=MAX_WORKERS))?;
         Ok(Self {
             port: settings.get("SERVER_PORT", number(0..=65535))?,
             listen_backlog: settings.get("SERVER_LISTEN_BACKLOG", number(1..=65535))?,
             logging_level: settings.get("LOGGING_LEVEL", level)?,
-            bind: settings.get("SERVER_BIND", address)?,
+            bind: settings.get("SERVER_BIND", ip_address)?,
             workers: workers.unwrap_or_else(processors),
             message_limit: settings.get("SERVER_MESSAGE_LIMIT", number(1..=1 << 30))?,
             max_connections: settings.get("SERVER_MAX_CONNECTIONS", number(1..=1 << 20))?,
@@ -67,6 +67,6 @@ fn processors() -> usize {
     available_parallelism().map_or(1, |count| count.get().min(MAX_WORKERS))
 }
 
-fn address(text: &str) -> Result<IpAddr, String> {
+fn ip_address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::document::{Entry, SyntaxError};
 use crate::log::Escaped;
 
-/// What is written in the source.
+/// A string literal.
 pub type Text = &'static str;
 
 /// A row of a program's table of settings. What `load` reads, `--help`, the known keys and the tests
@@ -21,13 +21,13 @@ pub struct Setting {
     pub key: Text,
     /// Its name in the environment.
     pub variable: Text,
-    /// As a file would have it, or in words where the program finds it out. None: required.
+    /// As a file would have it. None: required. SERVER_WORKERS has words for `--help` here: read with `find`.
     pub default: Option<Text>,
     pub help: Text,
 }
 
 /// Where the environment's variables come from: [`environment`], but for a test.
-pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The environment of this process.
 pub fn environment(variable: &str) -> Option<OsString> {
@@ -43,7 +43,7 @@ pub struct Settings<'a> {
     path: &'a Path,
     /// None where the file is missing.
     entries: Option<Vec<Entry>>,
-    lookup: Lookup<'a>,
+    environment: Environment<'a>,
 }
 
 impl<'a> Settings<'a> {
@@ -51,11 +51,11 @@ impl<'a> Settings<'a> {
         table: &'static [Setting],
         path: &'a Path,
         parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>,
-        lookup: Lookup<'a>,
+        environment: Environment<'a>,
     ) -> Result<Self, String> {
         let entries = read_file(path)?.map(|text| parse(&text)).transpose();
         let entries = entries.map_err(|error| format!("{}:{error}", shown(path)))?;
-        Ok(Self { table, path, entries, lookup })
+        Ok(Self { table, path, entries, environment })
     }
 
     /// The setting as `parse` reads it, which answers with the reason where it cannot.
@@ -78,7 +78,7 @@ impl<'a> Settings<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
         let variable = self.row(key).variable;
-        if let Some(value) = (self.lookup)(variable).filter(|value| !value.is_empty()) {
+        if let Some(value) = (self.environment)(variable).filter(|value| !value.is_empty()) {
             let text = value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"));
             let fail = |reason| format!("environment: {variable}: {reason}");
             return text.and_then(parse).map(Some).map_err(fail);

@@ -1,4 +1,4 @@
-//! What the text of a setting says, or why it says nothing.
+//! Parsers of single values. An error is the reason, for the end of a line.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

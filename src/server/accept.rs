@@ -21,8 +21,8 @@ pub struct Shared {
     /// Open connections, at the most.
     limit: usize,
     open: AtomicUsize,
-    /// Accepting has stopped, and the log has its warning. It is the same episode until half of the
-    /// places are free.
+    /// The log has its warning that accepting has stopped. The next warning comes only after half of the
+    /// places have become free.
     has_warned: AtomicBool,
 }
 
@@ -37,7 +37,7 @@ pub struct Acceptor<'a> {
     /// None once this worker is done with it. It is closed when all are.
     listener: Option<Arc<TcpListener>>,
     shared: &'a Shared,
-    /// While accepting pauses, when it is tried again.
+    /// When accepting resumes. None while it is not paused.
     resume_at: Option<Instant>,
 }
 
@@ -77,7 +77,7 @@ impl<'a> Acceptor<'a> {
         match result {
             Ok(accepted) => return Some(accepted),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The limit, or what accept(2) fails for: no file descriptor or memory is left.
+            // The limit, or accept(2) has failed: no file descriptor or no memory is left.
             Err(error) => self.pause(epoll, now, log, &error),
         }
         self.shared.open.fetch_sub(1, Relaxed);
@@ -92,7 +92,7 @@ impl<'a> Acceptor<'a> {
         }
         let is_registered = self.resume_at.replace(now + PAUSE).is_none();
         if let (true, Some(listener)) = (is_registered, self.listener.as_deref()) {
-            // Deleting what is registered fails for no reason that epoll_ctl(2) knows.
+            // It is registered, so this cannot fail.
             let _ = epoll.delete(listener);
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Acceptor<'a> {
     /// A connection is closed: there is a place for another one.
     pub fn release(&mut self, now: Instant) {
         let open = self.shared.open.fetch_sub(1, Relaxed) - 1;
-        // Loaded first: a store would take the cache line from the other workers.
+        // A store each time would slow down the other workers, which share the cache line.
         if open <= self.shared.limit / 2 && self.shared.has_warned.load(Relaxed) {
             self.shared.has_warned.store(false, Relaxed);
         }

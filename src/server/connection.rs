@@ -23,8 +23,8 @@ pub enum Next {
 pub enum Error {
     /// The peer ended its side before it had sent a byte.
     Empty,
-    /// The message is longer than the limit, which it holds, in bytes. The peer may still be sending:
-    /// half-close, then go on, for here too the connection lingers.
+    /// The message is longer than the limit, in bytes, which is the number here. The caller half-closes;
+    /// the connection lingers, for the peer may still be sending.
     TooLong(usize),
     Io(io::Error),
 }
@@ -106,7 +106,7 @@ impl Connection {
     }
 }
 
-/// How far it has come, for the log of one that ran out of time.
+/// How far the connection has come, for the log when its time is up.
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

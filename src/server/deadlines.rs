@@ -7,18 +7,26 @@
 
 use std::collections::TryReserveError;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A class of deadlines; the order in it is the order of insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Until the echo is sent.
-    Serving,
-    /// Until the first look whether the peer has closed after its echo.
-    Echoed,
+    Service,
+    /// Until the first look whether the peer has closed, once all is sent.
+    Look,
     /// Until the peer closes its side too.
-    Lingering,
+    Linger,
 }
+
+/// After the half-close a loop that runs anyway looks once whether the peer has closed, when the echo is at
+/// least this old. Most have: they need no place in epoll and no wake-up, a tenth of the CPU per connection.
+pub const LOOK: Duration = Duration::from_millis(10);
+/// A loop that sleeps wakes up for that look when the echo is this old.
+pub const LAST_LOOK: Duration = Duration::from_millis(100);
+/// How long a peer may leave its side open after that look.
+pub const LINGER: Duration = Duration::from_secs(2);
 
 /// The end of a list.
 const NONE: u32 = u32::MAX;
@@ -159,19 +167,19 @@ mod tests {
         let (mut open, start) = (Deadlines::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let [a, b, c] = [("a", 1), ("b", 2), ("c", 3)]
-            .map(|(value, seconds)| open.insert(value, Serving, at(seconds)).unwrap());
-        assert_eq!((open.next(), open.due(Serving, start)), (Some(at(1)), None));
-        assert_eq!(open.due(Serving, at(1)), Some(a));
+            .map(|(value, seconds)| open.insert(value, Service, at(seconds)).unwrap());
+        assert_eq!((open.next(), open.due(Service, start)), (Some(at(1)), None));
+        assert_eq!(open.due(Service, at(1)), Some(a));
         assert_eq!(open.remove(b), Some("b"));
         assert_eq!(open.remove(b), None);
-        open.reschedule(a, Lingering, at(9));
-        assert_eq!((open.next(), open.due(Serving, at(3))), (Some(at(3)), Some(c)));
-        assert_eq!((open.due(Lingering, at(8)), open.due(Lingering, at(9))), (None, Some(a)));
+        open.reschedule(a, Linger, at(9));
+        assert_eq!((open.next(), open.due(Service, at(3))), (Some(at(3)), Some(c)));
+        assert_eq!((open.due(Linger, at(8)), open.due(Linger, at(9))), (None, Some(a)));
         assert_eq!(open.remove(c), Some("c"));
-        assert_eq!((open.next(), open.due(Serving, at(9))), (Some(at(9)), None));
+        assert_eq!((open.next(), open.due(Service, at(9))), (Some(at(9)), None));
         assert_eq!(open.len(), 1);
-        assert_eq!(open.insert("d", Serving, at(4)), Ok(c), "a freed slot is used again");
-        assert_eq!(open.insert("e", Echoed, at(5)), Ok(b));
+        assert_eq!(open.insert("d", Service, at(4)), Ok(c), "a freed slot is used again");
+        assert_eq!(open.insert("e", Look, at(5)), Ok(b));
         assert_eq!(open.indices().len(), 3);
         assert_eq!(open.get_mut(a), Some(&mut "a"));
         assert_eq!(open.get_mut(7), None);
@@ -189,20 +197,20 @@ mod tests {
             let pick = (random >> 33) as usize;
             let deadline = start + Duration::from_millis(step);
             if pick % 3 != 0 || model.is_empty() {
-                model.push((open.insert(step, Serving, deadline).unwrap(), step));
+                model.push((open.insert(step, Service, deadline).unwrap(), step));
             } else if pick % 2 == 0 {
                 let (index, value) = model.remove(pick % model.len());
                 assert_eq!(open.remove(index), Some(value));
             } else {
                 let at = pick % model.len();
                 let entry = model.remove(at);
-                open.reschedule(entry.0, Serving, deadline);
+                open.reschedule(entry.0, Service, deadline);
                 model.push(entry);
             }
-            assert_eq!(open.due(Serving, end), model.first().map(|entry| entry.0));
+            assert_eq!(open.due(Service, end), model.first().map(|entry| entry.0));
             assert_eq!(open.len(), model.len());
         }
-        while let Some(index) = open.due(Serving, end) {
+        while let Some(index) = open.due(Service, end) {
             assert_eq!((index, open.remove(index)), (model[0].0, Some(model.remove(0).1)));
         }
         assert!(open.len() == 0 && model.is_empty());

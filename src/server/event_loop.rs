@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::accept::{self, Acceptor};
 use super::connection::{Connection, Error, Next};
-use super::deadlines::{Class, Deadlines};
+use super::deadlines::{Class, Deadlines, LAST_LOOK, LINGER, LOOK};
 use super::shutdown::{self, Phase, Shutdown};
 use crate::config::ServerConfig;
 use crate::config::duration::GoDuration;
@@ -24,13 +24,6 @@ const EVENTS: usize = 256;
 const ACCEPTS: usize = 64;
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
-/// How old an echo is when a loop that is awake looks whether its peer has closed. Most have by then, and
-/// need no place in epoll and no wake-up: a tenth of the CPU a connection.
-const LOOK: Duration = Duration::from_millis(10);
-/// How old it is when a sleeping loop wakes up for it.
-const LAST_LOOK: Duration = Duration::from_millis(100);
-/// How long a peer may leave its side open once it has its echo.
-const LINGER: Duration = Duration::from_secs(2);
 
 struct Peer {
     stream: TcpStream,
@@ -81,7 +74,7 @@ impl<'a> EventLoop<'a> {
             self.now = Instant::now();
             for token in events.tokens() {
                 match token {
-                    // The event only wakes the loop: `has_begun`, below, checks the signal.
+                    // The event only wakes the loop: the signal itself is checked below.
                     shutdown::SIGNAL_TOKEN => {}
                     accept::LISTENER_TOKEN => _ = (0..ACCEPTS).all(|_| self.accept_one(false)),
                     // An event of a connection that this iteration has closed may meet another one at
@@ -91,7 +84,7 @@ impl<'a> EventLoop<'a> {
             }
             self.expire();
             self.acceptor.resume(&self.epoll, self.now);
-            if self.shutdown.has_begun(self.acceptor.listener(), &mut self.log) {
+            if self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log) {
                 self.drain();
             }
             self.log.flush();
@@ -110,15 +103,17 @@ impl<'a> EventLoop<'a> {
         Some(next.saturating_duration_since(Instant::now()))
     }
 
+    /// Returns false when the queue is empty, or accepting is paused.
     fn accept_one(&mut self, is_last_call: bool) -> bool {
         if self.acceptor.is_full() {
+            // Makes room: some may have closed already.
             self.look(Duration::ZERO);
         }
         let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
         let Some((stream, ip)) = accepted else { return false };
         self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
         let peer = Peer { stream, ip, connection: Connection::default(), is_registered: false };
-        match self.peers.insert(peer, Class::Serving, self.now + self.config.timeout) {
+        match self.peers.insert(peer, Class::Service, self.now + self.config.timeout) {
             Ok(index) => self.advance(index),
             Err(error) => {
                 self.acceptor.release(self.now);
@@ -164,7 +159,7 @@ impl<'a> EventLoop<'a> {
     fn half_close(&mut self, index: usize) {
         let Some(peer) = self.peers.get_mut(index) else { return };
         match peer.stream.shutdown(Half::Write) {
-            Ok(()) => self.peers.reschedule(index, Class::Echoed, self.now + LAST_LOOK),
+            Ok(()) => self.peers.reschedule(index, Class::Look, self.now + LAST_LOOK),
             Err(_) => self.close(index),
         }
     }
@@ -172,55 +167,60 @@ impl<'a> EventLoop<'a> {
     /// Deals with connections whose time has come.
     fn expire(&mut self) {
         self.look(LOOK);
-        while let Some(index) = self.peers.due(Class::Serving, self.now) {
+        while let Some(index) = self.peers.due(Class::Service, self.now) {
             self.give_up(index, self.config.timeout);
         }
-        while let Some(index) = self.peers.due(Class::Lingering, self.now) {
+        while let Some(index) = self.peers.due(Class::Linger, self.now) {
             self.close(index);
         }
     }
 
-    /// Closes those whose echo is of this age if the peer has closed, and registers the others with
-    /// epoll.
+    /// Closes the connections whose echo is at least of this age if the peer has closed, and registers the
+    /// others with epoll. Their deadline is LAST_LOOK after the echo.
     fn look(&mut self, age: Duration) {
-        while let Some(index) = self.peers.due(Class::Echoed, self.now + LAST_LOOK - age) {
-            self.peers.reschedule(index, Class::Lingering, self.now + LINGER);
+        while let Some(index) = self.peers.due(Class::Look, self.now + LAST_LOOK - age) {
+            self.peers.reschedule(index, Class::Linger, self.now + LINGER);
             self.advance(index);
         }
     }
 
     /// Closes what is to be closed in this phase of the shutdown. O(n), but only then.
     fn drain(&mut self) {
-        let is_over = match self.shutdown.phase(self.now) {
-            Phase::Serving | Phase::Grace => return,
-            Phase::Draining => false,
-            Phase::Over => true,
-        };
+        let phase = self.shutdown.phase(self.now);
+        let is_over = phase == Phase::Over;
         if is_over {
             // First, for their file descriptors: the queue may need more than there are.
-            self.close_all(true);
+            self.close_all();
         }
-        if self.acceptor.listener().is_some() {
-            while self.accept_one(true) {}
-            // A pause means that the queue is not empty, and waits for file descriptors.
-            let is_done = is_over || !self.acceptor.is_paused();
-            if is_done && self.acceptor.close(&self.epoll) {
-                self.log.info(format_args!("action: close_listener | result: success"));
+        if self.acceptor.listener().is_none() || !(is_over || phase == Phase::Draining) {
+            return;
+        }
+        while self.accept_one(true) {}
+        // A pause means that the queue is not empty, and waits for file descriptors.
+        let is_done = is_over || !self.acceptor.is_paused();
+        if is_done && self.acceptor.close(&self.epoll) {
+            self.log.info(format_args!("action: close_listener | result: success"));
+        }
+        if is_over { self.close_all() } else { self.close_silent() }
+    }
+
+    /// Closes the connections that have sent nothing. What has arrived by now is still served.
+    fn close_silent(&mut self) {
+        for index in self.peers.indices() {
+            self.advance(index);
+            if self.peers.get_mut(index).is_some_and(|peer| peer.connection.is_silent()) {
+                self.close(index);
             }
-            self.close_all(is_over);
         }
     }
 
-    /// Closes the connections that have sent nothing, or all of them.
-    fn close_all(&mut self, is_over: bool) {
+    fn close_all(&mut self) {
+        self.close_silent();
         for index in self.peers.indices() {
-            // What has arrived by now is still served.
-            self.advance(index);
             match self.peers.get_mut(index).map(|peer| &peer.connection) {
-                Some(connection) if connection.is_silent() => self.close(index),
-                Some(Connection::Lingering) if is_over => self.close(index),
-                Some(_) if is_over => self.give_up(index, self.config.drain_timeout),
-                _ => {}
+                Some(Connection::Lingering) => self.close(index),
+                Some(_) => self.give_up(index, self.config.drain_timeout),
+                None => {}
             }
         }
     }
@@ -234,8 +234,8 @@ impl<'a> EventLoop<'a> {
     }
 
     fn close(&mut self, index: usize) {
-        // The shutdown's line comes before the lines of what it closes.
-        let stops = self.shutdown.has_begun(self.acceptor.listener(), &mut self.log);
+        // Begins the shutdown if the signal has just come: its line precedes those of what it closes.
+        let stops = self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log);
         let level = if stops { Level::Info } else { Level::Debug };
         let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
         drop(stream);

@@ -41,7 +41,7 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
         for worker in workers {
             match thread::Builder::new().spawn_scoped(scope, || worker.run()) {
                 Ok(thread) => threads.push(thread),
-                // A limit on tasks: the others do its work.
+                // The system allows no more threads. The other workers go on without this one.
                 Err(error) => {
                     let mut log = Log::new(config.logging_level.level);
                     log.warning(format_args!(

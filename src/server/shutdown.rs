@@ -7,14 +7,14 @@
 //! 3. Then each worker accepts what is left in the queue and closes the listener and the connections
 //!    that have sent nothing. Closing first would reset connections that a peer already holds open.
 //! 4. Half-received messages, and echoes that a peer has not taken, have until SERVER_DRAIN_TIMEOUT
-//!    after the signal. Then all is closed.
+//!    after the first step. Then all is closed.
 
 use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::log::Log;
-use crate::sys::listener::{has_dropped, refuse_handshakes};
+use crate::sys::listener::{drop_handshakes, has_dropped};
 use crate::sys::signal;
 
 /// The stop signal's token in epoll.
@@ -55,14 +55,14 @@ impl Shutdown {
 
     /// Whether the stop signal has come. The first worker that sees it begins the shutdown. Checks the
     /// flag, not the event: the signal may arrive after epoll_wait(2) has returned.
-    pub fn has_begun(&self, listener: Option<&TcpListener>, log: &mut Log) -> bool {
+    pub fn begin_if_signalled(&self, listener: Option<&TcpListener>, log: &mut Log) -> bool {
         let Some(signal) = signal::received() else { return false };
         self.moments.get_or_init(|| {
             // Asked first, for what the filter drops is counted too.
             let has_overflowed = listener.is_some_and(has_dropped);
             if let Some(listener) = listener {
                 // If it fails, a connection that is made just before the close may be reset.
-                let _ = refuse_handshakes(listener);
+                let _ = drop_handshakes(listener);
             }
             log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
             log.flush();

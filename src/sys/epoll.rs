@@ -1,5 +1,7 @@
-//! epoll(7), level-triggered: an event that is not dealt with comes again in the next loop iteration,
-//! so no iteration has to read a socket until it is empty, and no peer can keep a loop to itself.
+//! epoll(7), level-triggered. The listener's event comes again while its queue is not empty. That of a
+//! connection, or of the stop signal, is one-shot: it comes once, and then only if the loop asks again,
+//! at once where something is still to be read. So no iteration has to read a socket until it is empty,
+//! and no peer can keep a loop to itself.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 
 use super::errno::check;
 
-/// Listens on `address` without blocking, with SO_REUSEADDR. `backlog` is really given to listen(2):
-/// std asks for one of its own choice, and a second call changes it.
+/// Listens on `address` without blocking. std's `bind` sets SO_REUSEADDR and calls listen(2) with a backlog
+/// of its own choice; the second call changes it to `backlog`.
 pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
@@ -17,13 +17,13 @@ pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// From now on new handshakes are dropped. Those that have begun still end in a connection that can be
-/// accepted, in a queue that has room for them. So nobody connects, and is reset, between the last
-/// accept and the close of the listener.
+/// Drops new handshakes from now on, without an answer. Those that have begun still end in a connection
+/// that can be accepted, in a queue that has room for them. So nobody connects, and is reset, between the
+/// last accept and the close of the listener.
 ///
 /// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
 /// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).
-pub fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
+pub fn drop_handshakes(listener: &TcpListener) -> io::Result<()> {
     const SYN: u32 = 0x02;
     const ACK: u32 = 0x10;
     let mut program = [

@@ -42,7 +42,7 @@ impl StopSignal {
                 action(signal, Some(handler as libc::sighandler_t))?;
             }
         }
-        // A log file that reaches a size limit fails like a full disk.
+        // A write beyond a limit on the log file's size is to fail, as on a full disk, not to kill.
         action(libc::SIGXFSZ, Some(libc::SIG_IGN))?;
         Ok(stop)
     }
@@ -81,7 +81,7 @@ fn action(
 ) -> io::Result<libc::sighandler_t> {
     // SAFETY: all zeroes is a valid sigaction: no flags, no signal masked.
     let [mut new, mut old]: [libc::sigaction; 2] = unsafe { mem::zeroed() };
-    // epoll_wait(2) and poll(2) end with EINTR all the same; other calls go on.
+    // A call that a signal interrupts goes on, except epoll_wait(2) and poll(2), which end with EINTR.
     new.sa_flags = libc::SA_RESTART;
     new.sa_sigaction = handler.unwrap_or_default();
     let new = handler.map_or(ptr::null(), |_| &raw const new);

@@ -10,8 +10,8 @@ use super::signal;
 const CHUNK: usize = 4096;
 
 /// How long a wait for a full pipe may take once a stop signal has come, in milliseconds: enough for a
-/// reader that is slow, and less than the 500 in which the client ends. The first wait in which nobody
-/// reads is the last one.
+/// reader that is slow, and less than the 500 in which the client ends. After a wait in which nobody has
+/// read there is no other.
 const LAST_WAIT: i32 = 300;
 
 /// Locked while lines are written, so that those of two threads do not mix.
@@ -29,6 +29,7 @@ struct Stdout {
 /// [`LAST_WAIT`] without a reader.
 pub fn write_lines(lines: &[u8]) {
     let mut stdout = STDOUT.lock().unwrap_or_else(PoisonError::into_inner);
+    // First end the line that the last write has left without its newline.
     if stdout.is_torn {
         stdout.is_torn = stdout.write(b"\n") == 0;
     }

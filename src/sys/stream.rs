@@ -10,7 +10,7 @@ use super::errno::check;
 
 /// A stream whose last, partial segment stays in the kernel until the half-close that must follow
 /// (MSG_MORE, send(2)): the end of the echo and the end of the stream leave in one packet. On loopback
-/// that is a fifth of all a connection costs.
+/// that saves a fifth of the CPU per connection.
 pub struct Corked<'a>(pub &'a TcpStream);
 
 impl Read for Corked<'_> {
@@ -83,8 +83,8 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
     }
 }
 
-/// Has the kernel give a connection up, with ETIMEDOUT, once its peer's host has answered nothing
-/// for `seconds`: a wait for a slow answer goes on, a wait on a cut network ends. See
+/// Tells the kernel to end the connection with ETIMEDOUT once its peer's host has answered nothing for
+/// `seconds`: a wait for a slow answer goes on, a wait on a cut network ends. See
 /// TCP_USER_TIMEOUT in tcp(7): with keep-alive on, it is the limit for probes too.
 pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
     let milliseconds = 1000 * i32::from(seconds);

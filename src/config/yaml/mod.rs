@@ -1,4 +1,4 @@
-//! Settings in a subset of YAML: block mappings of single-line scalars, nested to any useful depth.
+//! Settings in a subset of YAML: block mappings of single-line scalars, nested up to 32 deep.
 //!
 //! Accepted is only what PyYAML (YAML 1.1) and Go's yaml.v3 (YAML 1.2 with remnants of 1.1) read
 //! alike; the rest is refused with its line. Keys follow Go's viper, which the original client reads

@@ -1,4 +1,4 @@
-//! Keys and scalar values of the YAML subset. Each function eats a prefix and returns the rest.
+//! Keys and scalar values of the YAML subset. `key`, `quoted` and `escape` return what follows what they read.
 
 /// Bytes from a key's first to its colon that every parser still takes for a key (§7.4.2).
 const MAX_KEY: usize = 1024;
