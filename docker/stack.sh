@@ -19,7 +19,7 @@ usage() {
 usage: docker/stack.sh up|logs|down|push
 
   up    deploy STACK_FILE (docker-stack.yaml; written for CLIENTS=5 where it is missing):
-        the server, and once it listens the clients, each of them anew
+        the server anew, and once it listens the clients
   logs  print what the servers and the clients have logged
   down  remove the services, their configs and the network
   push  tag server:latest and client:latest for REGISTRY, and push them there
@@ -43,8 +43,8 @@ quietly() {
     fail "failed: $*"
 }
 
-# in_swarm: whether this node is a manager; false where it is in no swarm
-in_swarm() {
+# is_manager: false where this node is in no swarm
+is_manager() {
     state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') ||
         fail 'no Docker engine answers'
     case $state in
@@ -58,19 +58,19 @@ hash() { sha256sum <"$1" | cut -c 1-16; }
 
 # deploy: the file as it is; REPLICAS in the environment is the number of clients to begin with
 deploy() {
-    # Local images are in no registry; of others each node takes the one that the name means now.
+    # Without a registry the local images are used; with one, the image that the tag means now.
     quietly docker stack deploy --prune --with-registry-auth \
         --resolve-image "$([ -n "$registry" ] && echo always || echo never)" --compose-file "$file" "$stack"
 }
 
 up() {
-    if ! in_swarm; then
+    if ! is_manager; then
         [ "${SWARM_INIT:-}" = 1 ] ||
             fail 'this node is in no swarm: SWARM_INIT=1 or "docker swarm init" makes one, "docker swarm join" joins one'
         say 'making this node a swarm of its own'
         quietly docker swarm init
     fi
-    # A node keeps one network of a name apart from another's.
+    # A node can have a local network and an overlay of the same name.
     [ "$(docker network inspect --format '{{.Scope}}' "$network" 2>/dev/null)" != local ] ||
         fail "there is a network $network of this machine alone: make docker-compose-down removes it"
     for settings in server/config.ini client/config.yaml; do
@@ -92,10 +92,9 @@ up() {
     SERVER_HASH=$(hash server/config.ini)
     CLIENT_HASH=$(hash client/config.yaml)
     export IMAGE_PREFIX SERVER_HASH CLIENT_HASH
-    old=$(docker service ps --quiet --no-trunc "$server" 2>/dev/null) || old=none # its tasks so far
-    # A service that is new runs all its clients. In one that is there, those that have finished would stay so, even
-    # after a deployment of none in between.
-    docker service rm "${stack}_client" >/dev/null 2>&1 || true
+    # In a service that is there, a server would go on with an older image of the same name, and clients that have
+    # finished would stay so.
+    docker service rm "${stack}_client" "$server" >/dev/null 2>&1 || true
     say 'deploying the server'
     REPLICAS=0 deploy
     await_server
@@ -104,12 +103,10 @@ up() {
     deploy
 }
 
-# Until a task with the image and the settings of now logs that it listens. One that has run for a while listens
-# too: LOGGING_LEVEL may hide that line, and an engine loses one at times.
+# Until a task logs that it listens. One that has run for a while listens too: LOGGING_LEVEL may hide that line, and an
+# engine loses one at times.
 await_server() {
     say 'waiting until the server listens'
-    what='{{json .ContainerSpec.Image}} {{json .ContainerSpec.Configs}}'
-    wanted=$(docker service inspect --format "{{with .Spec.TaskTemplate}}$what{{end}}" "$server")
     silent=0 deadline=$(($(date +%s) + limit))
     until listens; do
         if [ "$(date +%s)" -ge "$deadline" ] || [ "$(failed | wc -l)" -ge 2 ]; then
@@ -123,8 +120,7 @@ await_server() {
 
 listens() {
     for task in $(docker service ps --quiet --no-trunc --filter desired-state=running "$server"); do
-        state=$(docker inspect --type task --format "{{.Status.State}} {{with .Spec}}$what{{end}}" "$task")
-        [ "$state" = "running $wanted" ] || continue
+        [ "$(docker inspect --type task --format '{{.Status.State}}' "$task")" = running ] || continue
         log=$(timeout 5 docker service logs --raw "$task" 2>&1) || true
         case $log in *'action: accept_connections | result: in_progress'*) return ;; esac
         silent=$((silent + 1))
@@ -132,15 +128,14 @@ listens() {
     [ "$silent" -ge 5 ]
 }
 
-# The tasks that have failed since the deployment, with the reason.
+# The tasks that have failed, with the reason.
 failed() {
-    docker service ps --no-trunc --format '{{.ID}} {{.Name}} on {{.Node}}: {{.CurrentState}}: {{.Error}}' "$server" |
-        grep --extended-regexp ': (Failed|Rejected) ' | grep --invert-match --fixed-strings "$old" |
-        cut --delimiter ' ' --fields 2-
+    docker service ps --no-trunc --format '{{.Name}} on {{.Node}}: {{.CurrentState}}: {{.Error}}' "$server" |
+        grep --extended-regexp ': (Failed|Rejected) '
 }
 
 logs() {
-    in_swarm || fail 'this node is in no swarm'
+    is_manager || fail 'this node is in no swarm'
     # The engine waits for ever for the lines of a node that is down, so each task is asked for, with a limit.
     docker node ls --format '{{.Hostname}} {{.Status}}' | grep --invert-match ' Ready$' >"$said" || true
     while read -r node state; do
@@ -167,7 +162,7 @@ left() {
 
 # The network is in use until the last task has ended, so the engine is asked again.
 down() {
-    if ! in_swarm; then
+    if ! is_manager; then
         say 'this node is in no swarm: there is no stack'
         return
     fi
