@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tp0::cli::{self, Failure, Request};
-use tp0::client::delivery::{self, Delivery};
+use tp0::client::delivery::{Delivery, Error};
 use tp0::config::duration::GoDuration;
 use tp0::config::{self, ClientConfig};
 use tp0::log::{Escaped, Log};
@@ -52,7 +52,7 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
 
 /// Sends a message, checks the echo, pauses. It pauses after the last message too, as the course's original
 /// client does.
-fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), delivery::Error> {
+fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), Error> {
     let id = &config.id;
     for number in 1..=config.loop_amount {
         let message = format!("[CLIENT {id}] Message N°{number}\n");
@@ -67,25 +67,22 @@ fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), d
 }
 
 /// Closes everything and logs how it ended.
-fn close(delivery: Delivery, id: &str, end: Result<(), delivery::Error>) -> Result<(), Failure> {
+fn close(delivery: Delivery, id: &str, end: Result<(), Error>) -> Result<(), Failure> {
     let id = Escaped(id.as_bytes());
-    let mut log = delivery.close(matches!(end, Err(delivery::Error::Stopped)));
-    let result = match end {
+    let mut log = delivery.close(matches!(end, Err(Error::Stopped)));
+    let mut result = Ok(());
+    match end {
         Ok(()) => {
             log.info(format_args!("action: loop_finished | result: success | client_id: {id}"));
-            Ok(())
         }
-        Err(delivery::Error::Stopped) => {
-            log.info(format_args!("action: shutdown | result: success"));
-            Ok(())
-        }
-        Err(delivery::Error::Retryable(error) | delivery::Error::Fatal(error)) => {
+        Err(Error::Stopped) => log.info(format_args!("action: shutdown | result: success")),
+        Err(Error::Retryable(error) | Error::Fatal(error)) => {
+            result = Err(Failure::logged());
             log.error(format_args!(
                 "action: receive_message | result: fail | client_id: {id} | error: {error}"
             ));
-            Err(Failure::logged())
         }
-    };
+    }
     log.flush();
     result
 }

@@ -76,7 +76,7 @@ impl<'a> Delivery<'a> {
 
     /// One look-up, and one connection to each of the addresses until one of them answers.
     fn attempt(&mut self, message: &[u8], deadline: Instant) -> Result<(), Error> {
-        let mut last = Retryable("no address".to_owned());
+        let mut last = Retryable("the name has no address".to_owned());
         for address in self.resolve(deadline)? {
             match self.connect(address, message, deadline) {
                 Err(error @ Retryable(_)) => last = error,

@@ -3,13 +3,13 @@
 //! getaddrinfo(3) may block for longer than a message has time, and cannot be cancelled. So it runs in a
 //! thread of its own, which goes on alone when the wait has ended first.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-/// The addresses of a name, at least one, or why there are none.
+/// The addresses of a name, or why there are none.
 pub type Answer = io::Result<Vec<SocketAddr>>;
 
 /// One look-up. Its file descriptor is readable when the answer is there.
@@ -25,7 +25,7 @@ impl Lookup {
         let thread = thread::Builder::new().spawn(move || {
             // Dropped at the end: the end of the stream wakes the side that waits.
             let _thread_end = thread_end;
-            look_up(&host, port)
+            Ok((host.as_str(), port).to_socket_addrs()?.collect())
         })?;
         Ok(Self { done, thread })
     }
@@ -39,13 +39,5 @@ impl Lookup {
 impl AsFd for Lookup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.done.as_fd()
-    }
-}
-
-fn look_up(host: &str, port: u16) -> Answer {
-    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
-    match addresses.is_empty() {
-        true => Err(io::Error::new(ErrorKind::NotFound, "the name has no address")),
-        false => Ok(addresses),
     }
 }

@@ -39,12 +39,8 @@ impl Epoll {
         interest: Interest,
         registered: &mut bool,
     ) -> io::Result<()> {
-        let events = match interest {
-            Interest::Readable => libc::EPOLLIN,
-            Interest::Writable => libc::EPOLLOUT,
-        };
         let operation = if *registered { libc::EPOLL_CTL_MOD } else { libc::EPOLL_CTL_ADD };
-        self.control(operation, fd, token, events | libc::EPOLLONESHOT)?;
+        self.control(operation, fd, token, interest as i32 | libc::EPOLLONESHOT)?;
         *registered = true;
         Ok(())
     }

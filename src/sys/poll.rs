@@ -8,11 +8,12 @@ use std::time::Duration;
 use super::errno::check;
 use super::time::milliseconds;
 
-/// What to wait for. Errors and hang-ups always end a wait: the next read or write returns them.
+/// What to wait for, as poll(2) and epoll(7) number it alike. Errors and hang-ups always end a wait: the
+/// next read or write returns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
-    Readable,
-    Writable,
+    Readable = libc::POLLIN as isize,
+    Writable = libc::POLLOUT as isize,
 }
 
 /// Waits until one of two file descriptors is ready, at most `timeout` (rounded up to a millisecond),
@@ -23,8 +24,7 @@ pub fn wait(
 ) -> io::Result<[bool; 2]> {
     let mut slots = descriptors.map(|slot| {
         let (fd, events) = match slot {
-            Some((fd, Interest::Readable)) => (fd.as_raw_fd(), libc::POLLIN),
-            Some((fd, Interest::Writable)) => (fd.as_raw_fd(), libc::POLLOUT),
+            Some((fd, interest)) => (fd.as_raw_fd(), interest as i16),
             None => (-1, 0),
         };
         libc::pollfd { fd, events, revents: 0 }
