@@ -9,88 +9,57 @@ SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .
 
 .PHONY: help
 help: ## List these targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-21s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.DEFAULT:
+	@echo "there is no $@: make alone lists the targets" >&2; exit 1
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { echo "there is no cargo: install Rust (https://rustup.rs), or make docker-compose-up, which needs none" >&2; exit 1; }
+
+##@ Programs
 
 .PHONY: build
-build: ## Build the three programs in target/release
+build: rust ## Build the three programs in target/release
 	cargo build --release
 
 .PHONY: run
 run: build ## Run the server and CLIENTS=5 clients as plain processes, without Docker
-	./run-local.sh $(CLIENTS)
+	@./run-local.sh $(CLIENTS)
 
-.PHONY: test
-test: ## Run the tests that need Rust alone
-	cargo test --no-fail-fast
+.PHONY: clean
+clean: rust ## Remove what was built, except images
+	cargo clean
 
-.PHONY: test-references
-test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own
-	$(PYTEST) tests/references
-
-.PHONY: test-arm64
-test-arm64: ## Build for arm64, and run the tests that an emulator bears
-	tests/arm64.sh
-
-.PHONY: test-docker
-test-docker: $(VENV) ## Test the image, the Compose file and the validator with a Docker engine
-	$(PYTEST) $(DOCKER_TESTS) tests/docker
-
-# A failure removes the environment: the next call would take half of one for finished.
-$(VENV): tests/requirements.txt
-	rm -rf $@
-	python3 -m venv $@ || { rm -rf $@; echo "python3 -m venv failed: on Debian, install python3-venv" >&2; exit 1; }
-	$@/bin/python -m pip install --quiet --requirement tests/requirements.txt || { rm -rf $@; exit 1; }
-	touch $@
-
-.PHONY: fuzz
-fuzz: ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
-	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
-
-.PHONY: bench
-bench: ## Measure side by side with the peers, into bench/RESULTS.md (some five minutes)
-	bench/run.py
-
-.PHONY: picture
-picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
-	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
-	$(VENV)/bin/python docs/record.py
-
-.PHONY: lint
-lint: $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
-	cargo fmt --check
-	cargo clippy --all-targets -- --deny warnings
-	cargo fmt --check --manifest-path fuzz/Cargo.toml
-	cargo fmt --check --all --manifest-path bench/Cargo.toml
-	shellcheck $(SCRIPTS)
-	$(VENV)/bin/yamllint --strict .yamllint .github client templates tests/golden
-	$(VENV)/bin/hadolint Dockerfile
-	cmp Dockerfile server/Dockerfile
-	cmp Dockerfile client/Dockerfile
+##@ Docker on one machine
 
 .PHONY: docker-image
 docker-image: export DOCKER_DEFAULT_PLATFORM := $(or $(PLATFORM),$(DOCKER_DEFAULT_PLATFORM))
-docker-image: ## Build the image server:latest, client:latest (for another processor: PLATFORM=linux/arm64)
+docker-image: ## Build server:latest and client:latest (PLATFORM=linux/arm64 for another CPU)
 	@test -z "$(PLATFORM)" || docker buildx version >/dev/null 2>&1 || { \
 		echo "PLATFORM=$(PLATFORM): Docker's legacy builder builds for its own machine alone: install buildx (on Debian 13: docker-buildx)" >&2; exit 1; }
-	docker/base-images.sh rust:1.85-alpine
+	@docker/base-images.sh rust:1.85-alpine
 	docker build --tag server:latest --tag client:latest .
 
 .PHONY: docker-compose-up
-docker-compose-up: ## Start the containers of COMPOSE_FILE=docker-compose-dev.yaml, written with CLIENTS=5 if missing
+docker-compose-up: ## Start COMPOSE_FILE=docker-compose-dev.yaml, of CLIENTS=5 if missing
 	@docker/compose.sh up
 
 .PHONY: docker-compose-logs
-docker-compose-logs: ## Follow their logs
+docker-compose-logs: ## Follow the logs of its containers
 	@docker/compose.sh logs
 
 .PHONY: docker-compose-down
-docker-compose-down: ## Stop and remove what Compose has put on tp0_testing_net, whatever its file
+docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_net
 	@docker/compose.sh down
+
+##@ Docker on several machines
 
 # Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
 # REGISTRY the images are there already.
 .PHONY: docker-stack-up
-docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml on Docker Swarm, written with CLIENTS=5 if missing
+docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
 	@docker/stack.sh up
 
 .PHONY: docker-stack-logs
@@ -101,10 +70,61 @@ docker-stack-logs: ## Print what its servers and clients have logged
 docker-stack-down: ## Remove its services, configs and network
 	@docker/stack.sh down
 
+# Without REGISTRY the script says so, and there is nothing to build for.
 .PHONY: docker-push
-docker-push: docker-image ## Push the images to REGISTRY=host:port, for the other machines of a swarm
+docker-push: $(if $(REGISTRY),docker-image) ## Push the images to REGISTRY=host:port
 	@docker/stack.sh push
 
-.PHONY: clean
-clean: ## Remove what was built, except images
-	cargo clean
+##@ Checks
+
+.PHONY: lint
+lint: rust $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
+	cargo fmt --check
+	cargo clippy --all-targets -- --deny warnings
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
+	cargo fmt --check --all --manifest-path bench/Cargo.toml
+	shellcheck $(SCRIPTS)
+	$(VENV)/bin/yamllint --strict .yamllint .github client tests/golden
+	$(VENV)/bin/hadolint Dockerfile
+	cmp Dockerfile server/Dockerfile
+	cmp Dockerfile client/Dockerfile
+
+.PHONY: test
+test: rust ## Run the tests that need Rust alone
+	cargo test --no-fail-fast
+
+.PHONY: test-references
+test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own
+	$(PYTEST) tests/references
+
+.PHONY: test-docker
+test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Docker engine
+	@echo 'tests/docker: building the image first (a minute); the tests take some MINUTES'
+	$(PYTEST) $(DOCKER_TESTS) tests/docker
+
+.PHONY: test-arm64
+test-arm64: rust ## Build for arm64, and run the tests that an emulator bears
+	tests/arm64.sh
+
+.PHONY: fuzz
+fuzz: rust ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
+
+##@ Measurements
+
+.PHONY: bench
+bench: rust ## Measure side by side with the peers, into bench/RESULTS.md (five minutes)
+	bench/run.py
+
+.PHONY: picture
+picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
+	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
+	$(VENV)/bin/python docs/record.py
+
+# A failure removes the environment: the next call would take half of one for finished.
+$(VENV): tests/requirements.txt
+	@echo "$@: installing the Python tools (half a minute)"
+	@rm -rf $@
+	@python3 -m venv $@ || { rm -rf $@; echo "python3 -m venv failed: on Debian, install python3-venv" >&2; exit 1; }
+	@$@/bin/python -m pip install --quiet --requirement tests/requirements.txt || { rm -rf $@; exit 1; }
+	@touch $@
