@@ -1,14 +1,11 @@
 #!/usr/bin/env bash
 # Runs the server and N clients as plain processes on loopback, without Docker: ./run-local.sh 5
-# "work" reads one pipe: "NAME | TEXT" is what a program has printed, "NAME" says that its output has ended, "stop" that
-# a signal has come. It has a process group of its own, with all that it starts: what a terminal or timeout(1) sends to
-# a whole group reaches only the lines at the end, which start no process that such a signal could end too early.
+# "work" reads one pipe: "NAME | TEXT" is a program's line, "NAME" the end of its output, "stop" a signal. It has a group
+# of its own, with all that it starts: what is sent to this script's whole group reaches only the lines at the end.
 set -u
 usage='usage: run-local.sh [N]    N clients, 0 to 9999; 5 if N is left out'
-# In <(...): of a Ctrl-C that comes while it waits for a command in the foreground, bash may forget its own.
-read -r -d '' root < <(exec readlink --canonicalize --zero -- "$0")
-root=${root%/*}
-binaries=${CARGO_TARGET_DIR:-$root/target}/release
+read -r -d '' root < <(exec readlink --canonicalize --zero -- "$0") # in $(...), bash may forget a Ctrl-C of its own
+root=${root%/*} binaries=${CARGO_TARGET_DIR:-$root/target}/release
 exec 5>&2 # for this script's own words; bash's, about programs that were killed, are dropped
 fail() { printf 'run-local.sh: %s\n' "$1" >&5 && exit "${2-1}"; }
 say() { printf '%s\n' "$1" || fail 'stdout cannot be written to'; }
@@ -18,8 +15,12 @@ clients=${*-5}
 [ -x "$binaries/server" ] || fail "$binaries/server: no such program; make build makes it"
 # The port and the echoes are learned from the server's lines of level INFO: a level that hides them is replaced.
 read -r level < <(exec grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]' "$root/server/config.ini" 2>/dev/null)
-level=${LOGGING_LEVEL:-$level}
-case ${level^^} in *NOTICE* | *WARN* | *ERROR* | *CRITICAL* | *FATAL*) export LOGGING_LEVEL=INFO ;; esac
+level=${LOGGING_LEVEL:-$level}; [[ ! ${level^^} =~ NOTICE|WARN|ERROR|CRITICAL|FATAL ]] || export LOGGING_LEVEL=INFO
+read -r amount time < <(exec awk -F '[ \t:"\047\r]+' -v n="$clients" 'BEGIN { # the messages of a client, and their time
+    while ((getline <ARGV[1]) > 0) of[tolower($2)] = $3
+    for (key in ENVIRON) if (key ~ /^CLI_LOOP_/ && ENVIRON[key] != "") of[tolower(substr(key, 10))] = ENVIRON[key]
+    a = n ? of["amount"] : 0; p = of["period"]
+    printf "%d %s\n", a, (p ~ /^[0-9.]+s$/ ? a * p "s" : a " x " p) }' "$root/client/config.yaml" 2>/dev/null)
 declare -A pids=() running=() begun=() # by name; what has begun has printed something, and so handles signals
 wanted=-1 echoes=0 width=client$clients stopping='' interrupted='' failed='' how=''
 
@@ -51,7 +52,7 @@ work() {
     trap 'stop; wait "${pids[@]}"' EXIT
     read -r -d '' self </proc/$$/cmdline
     SERVER_BIND=127.0.0.1 SERVER_PORT=0 start server "$binaries/server" --config "$root/server/config.ini"
-    say "run-local.sh: a server on a free port and $clients clients; ends when they have finished, or with Ctrl-C"
+    say "run-local.sh: a server on a free port and $clients clients, $amount messages each: $time, or until Ctrl-C"
     while [ ${#running[@]} -gt 0 ]; do
         until [ ${#pids[@]} -gt "$wanted" ] || read -r -t 0 -u 3; do
             CLI_ID=${#pids[@]} CLI_SERVER_ADDRESS=127.0.0.1:${port%% *} \
@@ -60,12 +61,11 @@ work() {
         IFS= read -r -u 3 line
         case $line in
         stop) interrupted=yes && stop ;;
-        *' | '*) say "$line" && begun[${line%% *}]=yes ;;
-        *) unset "running[$line]" ;;
-        esac
-        case $line in
+        *' | '*) say "$line" && begun[${line%% *}]=yes ;;&
         'server '*' action: config '*' port: '*) port=${line#* port: } && [ -n "$stopping" ] || wanted=$clients ;;
         'server '*' action: receive_message | result: success'*) echoes=$((echoes + 1)) ;;
+        *' | '*) ;;
+        *) unset "running[$line]" ;;
         esac
         [ "${!running[*]} ${#pids[@]}" != "server $((wanted + 1))" ] || [ -n "$stopping" ] || stop # no client is left
     done
@@ -76,7 +76,7 @@ work() {
         *) failed+="; $name ended with status $?" ;;
         esac
     done
-    summary="1 server and $((${#pids[@]} - 1)) clients, $echoes messages echoed"
+    summary="1 server and $((${#pids[@]} - 1)) clients, $echoes of $((clients * ${amount:-0})) messages echoed"
     [ -z "$failed" ] || fail "$summary$failed"
     say "run-local.sh: $summary; ${how:-all ended with status 0}"
 }
