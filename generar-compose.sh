@@ -3,7 +3,7 @@
 # With --stack before FILE, the file for "docker stack deploy".
 set -eu
 
-usage='usage: generar-compose.sh [--stack] FILE N'
+usage='usage: generar-compose.sh [--stack] FILE N, as in ./generar-compose.sh docker-compose-dev.yaml 5'
 root=$(dirname -- "$(readlink -f -- "$0")")
 
 fail() {

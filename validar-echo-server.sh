@@ -100,14 +100,15 @@ exchange() {
 
 [ $# -eq 0 ] || fail "takes no arguments, got: $*"
 [ ! -d "$config" ] || fail "$config: is a directory (an engine makes one of a missing mount): remove it, and git checkout $config"
-[ -f "$config" ] || fail "$config: no such file"
+[ -f "$config" ] || fail "$config: no such file: git checkout $config"
 [ -r "$config" ] || fail "$config: no permission to read it"
 port=$(port)
 [ -n "$port" ] || fail "$config: no SERVER_PORT in [DEFAULT]"
 [ "$port" != 0 ] || fail "$config: SERVER_PORT is 0, a free port that only the server's log shows"
 { [ "$port" -gt 0 ] && [ "$port" -le 65535 ]; } 2>/dev/null || fail "$config: SERVER_PORT: \"$port\" is not a port number"
-command -v docker >/dev/null || fail 'there is no docker command'
-engine version >/dev/null 2>"$work/errors" || fail "the Docker engine cannot be asked: $(reason $?)"
+command -v docker >/dev/null || fail 'there is no docker command: install Docker'
+engine version >/dev/null 2>"$work/errors" ||
+    fail "the Docker engine cannot be asked: $(reason $?): start Docker, or join the group docker"
 # A worker of a swarm learns of the network only when something there joins it.
 engine network inspect "$network" >/dev/null 2>&1 ||
     [ "$(engine info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)" = active ] ||
@@ -126,7 +127,8 @@ if cmp -s "$work/sent" "$work/answer"; then
 elif [ -s "$work/answer" ]; then
     fail "server:$port answered otherwise: sent $(shown "$work/sent"), got $(shown "$work/answer")"
 elif grep -q '^nc: ' "$work/errors"; then
-    fail "no server at server:$port (docker ps -a and docker logs server may tell why): $(grep '^nc: ' "$work/errors")"
+    fail "no server at server:$port: $(grep '^nc: ' "$work/errors"): docker logs server may tell why; make docker-compose-up \
+starts it anew, with the settings as they are now"
 elif grep -q '^late$' "$work/errors"; then
     fail "server:$port sent nothing back within $limit seconds"
 else

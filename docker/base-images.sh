@@ -128,7 +128,7 @@ ensure() {
         "$there" | "$there"/*) return ;;
         esac
     fi
-    step "$1: pulling"
+    step "$1: pulling (five minutes at most)"
     if $limited docker pull --quiet "$1"; then
         return
     fi
@@ -155,7 +155,9 @@ for image in "$@"; do
     *) refuse ;;
     esac
 done
-own=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}') || fail 'no Docker engine answers'
+command -v docker >/dev/null || fail 'there is no docker command: install Docker'
+own=$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}') ||
+    fail 'no Docker engine answers: start Docker, or join the group docker'
 platform=${DOCKER_DEFAULT_PLATFORM:-$own}
 for image in "$@"; do
     ensure "$image"

@@ -46,7 +46,7 @@ quietly() {
 # is_manager: false where this node is in no swarm
 is_manager() {
     state=$(docker info --format '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}') ||
-        fail 'no Docker engine answers'
+        fail 'no Docker engine answers: start Docker, or join the group docker'
     case $state in
     'active true') ;;
     active*) fail 'this node is a worker: run this on a manager, which "docker info" lists as Manager Addresses' ;;
@@ -75,7 +75,7 @@ up() {
         fail "there is a network $network of this machine alone: make docker-compose-down removes it"
     for settings in server/config.ini client/config.yaml; do
         if ! [ -f "$settings" ] || ! [ -r "$settings" ]; then
-            fail "$settings: not a regular file that can be read"
+            fail "$settings: not a regular file that can be read: git checkout $settings"
         fi
     done
     if [ -f "$file" ]; then
@@ -135,7 +135,7 @@ failed() {
 }
 
 logs() {
-    is_manager || fail 'this node is in no swarm'
+    in_swarm || fail 'this node is in no swarm: SWARM_INIT=1 make docker-stack-up makes one'
     # The engine waits for ever for the lines of a node that is down, so each task is asked for, with a limit.
     docker node ls --format '{{.Hostname}} {{.Status}}' | grep --invert-match ' Ready$' >"$said" || true
     while read -r node state; do
@@ -183,7 +183,7 @@ down() {
 
 push() {
     [ -n "$registry" ] || {
-        echo 'stack: REGISTRY=host:port is missing' >&2
+        echo 'stack: REGISTRY is missing: make docker-push REGISTRY=host:port' >&2
         exit 2
     }
     for image in server:latest client:latest; do
@@ -194,7 +194,10 @@ push() {
 }
 
 case $#:${1-} in
-1:up | 1:logs | 1:down | 1:push) "$1" ;;
+1:up | 1:logs | 1:down | 1:push)
+    command -v docker >/dev/null || fail 'there is no docker command: install Docker'
+    "$1"
+    ;;
 1:--help | 1:-h) usage ;;
 *)
     usage >&2
