@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the server and N clients as plain processes on loopback, without Docker: ./run-local.sh 5
-# "work" reads one pipe: "NAME | TEXT" is a program's line, "NAME" the end of its output, "stop" a signal. It has a group
-# of its own, with all that it starts: what is sent to this script's whole group reaches only the lines at the end.
+# "work" reads one pipe: "NAME | TEXT" is a program's line, "NAME" the end of its output, "stop" a signal. It has a
+# group of its own, with all that it starts: what is sent to this script's whole group reaches only the lines at the end.
 set -u
 usage='usage: run-local.sh [N]    N clients, 0 to 9999; 5 if N is left out'
 read -r -d '' root < <(exec readlink --canonicalize --zero -- "$0") # in $(...), bash may forget a Ctrl-C of its own
