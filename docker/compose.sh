@@ -90,7 +90,7 @@ from $folder: $way"
 # network's endpoints otherwise and never remove it (moby/moby issue 42119), or hang (46661).
 remove() {
     [ $# -gt 0 ] || return 0
-    say "containers to stop and remove: $#"
+    say "containers to stop and remove: $# (some ten a second)"
     printf '%s\n' "$@" | xargs -n 8 docker stop >/dev/null || true # what is left is looked for afterwards
     docker rm --force "$@" >/dev/null || true
 }
@@ -105,17 +105,20 @@ start() {
     }
 }
 
-# The server's log says when it listens, except with a LOGGING_LEVEL above INFO: the sockets tell then.
-wait_for_server() {
+# wait_for NAME SETTINGS LINE: until its log has the line. A level above INFO hides it: then until the server's sockets
+# tell that it listens, and for a client, which only its settings end at once, two seconds.
+wait_for() {
     begin=$(date +%s)
     while :; do
         seconds=$(($(date +%s) - begin))
-        state=$(docker inspect --format '{{.State.Running}} {{.State.ExitCode}}' server)
-        log=$(docker logs server 2>&1)
-        case $state in false*) fail "the server has ended with ${state#* }: $(say "$log" | tail -n 1)" ;; esac
-        case $log in *'action: accept_connections | result: in_progress'*) return ;; esac
+        state=$(docker inspect --format '{{.State.Running}} {{.State.ExitCode}}' "$1")
+        log=$(docker logs "$1" 2>&1)
+        case "$1 $state" in
+        'server false'* | *' false '[!0]*) fail "$1 has ended with ${state#* }: $(say "$log" | tail -n 1) (mounted: $2)" ;;
+        esac
+        case $log in *"action: $3"*) return ;; esac
         if [ $seconds -ge 2 ]; then
-            listens && return
+            [ "$1" != server ] || listens && return
             sleep 1
         fi
         [ $seconds -lt $limit ] || fail "the server does not listen after $limit seconds: docker logs server"
@@ -134,22 +137,27 @@ up() {
     check_settings
     check_network
     docker/base-images.sh rust:1.85-alpine
-    say 'building the image (a minute, if the sources are new)'
-    log=$(docker build --tag server:latest --tag client:latest . 2>&1) || fail "$log"
     [ -e "$file" ] || {
-        log=$(./generar-compose.sh "$file" "${CLIENTS:-5}" 2>&1) || fail "$log"
+        log=$(./generar-compose.sh "$file" "${CLIENTS:-5}" 2>&1) || fail "CLIENTS=${CLIENTS:-5}: $log"
         say "${file#./}: written, with CLIENTS=${CLIENTS:-5}"
     }
     [ -f "$file" ] || fail "${file#./}: not a regular file"
+    clients=$(grep -c 'container_name: *client' "$file" || true)
+    [ "${CLIENTS:-$clients}" = "$clients" ] ||
+        say "${file#./}: as it is, with clients: $clients; for $CLIENTS: ./generar-compose.sh ${file#./} $CLIENTS"
+    say 'building the image (a minute, if the sources are new)'
+    log=$(docker build --tag server:latest --tag client:latest . 2>&1) || fail "$log"
     ids=$(earlier) # on its own, for set -e to see a failure
     # shellcheck disable=SC2086 # an argument for each id
     remove $ids
     docker network rm "$network" >/dev/null 2>&1 || true # each Compose refuses the other's
-    say 'starting the server'
+    say 'starting the server (a second or two)'
     start server
-    wait_for_server
-    say "clients to start: $(grep -c 'container_name: *client' "$file" || true)"
+    wait_for server server/config.ini 'accept_connections | result: in_progress'
+    say "clients to start: $clients (some five a second)"
     start
+    client=$(sed -n 's/^ *container_name: *\(client.*\)/\1/p' "$file" | head -n 1) # they share their settings
+    [ -z "$client" ] || wait_for "$client" client/config.yaml config
     say 'the server listens: make docker-compose-logs follows it, make docker-compose-down ends it'
 }
 
@@ -159,10 +167,14 @@ logs() {
     [ -f "$file" ] || fail "${file#./}: no such file: set COMPOSE_FILE, or make docker-compose-up"
     running=$(compose ps --services --filter status=running)
     ended=$(compose config --services | grep --line-regexp --fixed-strings --invert-match "$running" || true)
+    [ -n "$running$(compose ps --all --quiet)" ] || say 'nothing has been started: make docker-compose-up' >&2
+    # docker-compose 1.29 prints colours into a pipe too, and neither Compose knows NO_COLOR.
+    plain=''
+    { [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; } || plain=--no-color
     # shellcheck disable=SC2086 # an argument for each service
-    [ -z "$ended" ] || compose logs $ended
+    [ -z "$ended" ] || compose logs $plain $ended
     # shellcheck disable=SC2086
-    [ -z "$running" ] || compose logs --follow $running
+    [ -z "$running" ] || compose logs $plain --follow $running
 }
 
 down() {
@@ -186,5 +198,6 @@ case $#:$verb in
 esac
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 command -v docker >/dev/null || fail 'there is no docker command: install Docker'
-log=$(docker version 2>&1) || fail "no Docker engine answers: $(say "$log" | tail -n 1)"
+log=$(docker version 2>&1) ||
+    fail "no Docker engine answers: $(say "$log" | tail -n 1): start Docker, or join the group docker"
 "$verb"

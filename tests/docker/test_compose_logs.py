@@ -12,6 +12,7 @@ def test_logs_come_from_every_container(short):
     docker("stop", "server")
     done = short.run("timeout", 120, "make", "docker-compose-logs")  # Compose 2.40 follows for ever
     assert "[CLIENT 1] Message N°1" in done.stdout and "client_id: 2" in done.stdout
+    assert "\033[3" not in done.stdout, "colours, but not on a terminal"
 
 
 def test_logs_follow_what_runs_and_end_with_it(short):
@@ -31,4 +32,4 @@ def test_logs_follow_what_runs_and_end_with_it(short):
 def test_logs_of_nothing_end(checkout):
     assert checkout.refused("docker-compose-logs", "docker-compose-dev.yaml: no such file")
     checkout.generate(1)
-    checkout.make("docker-compose-logs")
+    assert checkout.make("docker-compose-logs").stderr == "nothing has been started: make docker-compose-up\n"

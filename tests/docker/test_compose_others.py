@@ -46,7 +46,7 @@ def test_down_ends_what_another_directory_started(long, elsewhere, command):
     ended = exit_statuses(["server", "client1", "client2"], lambda: done.append(long.make("docker-compose-down")))
     assert ended == {"server": 0, "client1": 0, "client2": 0}
     assert containers() == [] and NETWORK not in networks()
-    assert done[0].stdout.splitlines() == ["containers to stop and remove: 3", "nothing is left"]
+    assert done[0].stdout.splitlines() == ["containers to stop and remove: 3 (some ten a second)", "nothing is left"]
 
 
 def test_down_touches_nothing_else(long, stranger):

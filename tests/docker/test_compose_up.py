@@ -26,10 +26,10 @@ def test_up_works_right_after_a_clone(short):
     done = short.make("docker-compose-up")
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
-        "building the image (a minute, if the sources are new)",
         "docker-compose-dev.yaml: written, with CLIENTS=5",
-        "starting the server",
-        "clients to start: 5",
+        "building the image (a minute, if the sources are new)",
+        "starting the server (a second or two)",
+        "clients to start: 5 (some five a second)",
         LAST_LINE,
     ]
     assert containers() == ["client1", "client2", "client3", "client4", "client5", "server"]
@@ -55,7 +55,8 @@ def test_the_file_and_the_clients_may_be_named(short, from_environment):
 
 def test_a_file_that_is_there_is_kept(short):
     short.generate(1)
-    assert "written" not in short.make("docker-compose-up", "CLIENTS=3").stdout
+    said = short.make("docker-compose-up", "CLIENTS=3").stdout
+    assert "with clients: 1; for 3: ./generar-compose.sh docker-compose-dev.yaml 3\n" in said and "written" not in said
     assert containers() == ["client1", "server"]
 
 
@@ -89,15 +90,29 @@ def test_settings_that_the_containers_cannot_read(short, unreadable):
 def test_up_fails_with_the_words_of_a_server_that_ends(short, key, value):
     short.edit("server/config.ini", key, value)
     done = short.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and "the server has ended with 2: ./config.ini:" in done.stderr
+    assert done.returncode != 0 and "server has ended with 2: ./config.ini:" in done.stderr
     assert f'{key}: "{value}" is not' in done.stderr and LAST_LINE not in done.stdout
     assert containers() == ["server"]
+    assert done.stderr.splitlines()[0].endswith("(mounted: server/config.ini)")
     short.edit("server/config.ini", key, {"SERVER_PORT": PORT, "LOGGING_LEVEL": "INFO"}[key])
     short.make("docker-compose-up")
 
 
-def test_up_knows_a_server_that_logs_nothing(short):
+def test_up_fails_with_the_words_of_a_client_that_ends(short):
+    short.edit("client/config.yaml", "period", "5")
+    done = short.make("docker-compose-up", "CLIENTS=2", check=False)
+    assert done.returncode != 0 and "client1 has ended with 2: ./config.yaml:5: loop.period: " in done.stderr
+    assert "(mounted: client/config.yaml)" in done.stderr and LAST_LINE not in done.stdout
+
+
+def test_up_refuses_a_number_of_clients_before_it_builds(checkout):
+    done = checkout.make("docker-compose-up", "CLIENTS=many", check=False)
+    assert done.stderr.startswith("docker-compose-up: CLIENTS=many: ") and done.stdout == ""
+
+
+def test_up_knows_a_server_and_clients_that_log_nothing(short):
     short.edit("server/config.ini", "LOGGING_LEVEL", "ERROR")
+    short.edit("client/config.yaml", "level", "ERROR")
     short.make("docker-compose-up", "CLIENTS=1")
     assert logs("server") == ""
     socket.create_connection((ip("server"), PORT), timeout=10).close()
