@@ -57,9 +57,13 @@ docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_
 ##@ Docker on several machines
 
 # Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
-# REGISTRY the images are there already.
+# REGISTRY the images are there already. Nothing is built where there is no swarm.
+.PHONY: swarm
+swarm:
+	@docker/stack.sh swarm
+
 .PHONY: docker-stack-up
-docker-stack-up: $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
+docker-stack-up: swarm $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
 	@docker/stack.sh up
 
 .PHONY: docker-stack-logs
@@ -99,7 +103,7 @@ test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's o
 
 .PHONY: test-docker
 test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Docker engine
-	@echo 'tests/docker: building the image first (a minute); the tests take some MINUTES'
+	@echo 'tests/docker: building the image first (a minute); the tests take some ten minutes'
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
 .PHONY: test-arm64

@@ -147,7 +147,7 @@ def build_plotter():
 
 def build():
     """All of it, in a form that JSON can keep."""
-    say("building the load generator and the peers")
+    say("building the load generator and the peers (a minute, if they are new)")
     build_tools()
     peers, clients = build_peers()
     directory, kind = build_program()

@@ -16,16 +16,16 @@ trap 'exit 143' TERM
 
 usage() {
     cat <<END
-usage: docker/stack.sh up|logs|down|push
+usage: docker/stack.sh swarm|up|logs|down|push
 
+  swarm with SWARM_INIT=1, make this node a swarm of its own where it is in none
   up    deploy STACK_FILE (docker-stack.yaml; written for CLIENTS=5 where it is missing):
         the server anew, and once it listens the clients
   logs  print what the servers and the clients have logged
   down  remove the services, their configs and the network
   push  tag server:latest and client:latest for REGISTRY, and push them there
 
-With REGISTRY=host:port, up takes the images from there. With SWARM_INIT=1 it makes this node a swarm
-of its own where it is in none.
+With REGISTRY=host:port, up takes the images from there.
 END
 }
 
@@ -63,14 +63,17 @@ deploy() {
         --resolve-image "$([ -n "$registry" ] && echo always || echo never)" --compose-file "$file" "$stack"
 }
 
+swarm() {
+    ! in_swarm || return 0
+    [ "${SWARM_INIT:-}" = 1 ] ||
+        fail 'this node is in no swarm: make docker-stack-up SWARM_INIT=1 makes one, "docker swarm join" joins one'
+    say 'making this node a swarm of its own'
+    quietly docker swarm init
+}
+
 up() {
-    if ! is_manager; then
-        [ "${SWARM_INIT:-}" = 1 ] ||
-            fail 'this node is in no swarm: SWARM_INIT=1 or "docker swarm init" makes one, "docker swarm join" joins one'
-        say 'making this node a swarm of its own'
-        quietly docker swarm init
-    fi
-    # A node can have a local network and an overlay of the same name.
+    swarm
+    # A node keeps one network of a name apart from another's.
     [ "$(docker network inspect --format '{{.Scope}}' "$network" 2>/dev/null)" != local ] ||
         fail "there is a network $network of this machine alone: make docker-compose-down removes it"
     for settings in server/config.ini client/config.yaml; do
@@ -101,12 +104,15 @@ up() {
     say 'deploying the clients'
     unset REPLICAS
     deploy
+    say 'deployed: make docker-stack-logs prints what it logs, make docker-stack-down removes it'
 }
 
 # Until a task logs that it listens. One that has run for a while listens too: LOGGING_LEVEL may hide that line, and an
 # engine loses one at times.
 await_server() {
-    say 'waiting until the server listens'
+    say "waiting until the server listens ($limit seconds at most)"
+    what='{{json .ContainerSpec.Image}} {{json .ContainerSpec.Configs}}'
+    wanted=$(docker service inspect --format "{{with .Spec.TaskTemplate}}$what{{end}}" "$server")
     silent=0 deadline=$(($(date +%s) + limit))
     until listens; do
         if [ "$(date +%s)" -ge "$deadline" ] || [ "$(failed | wc -l)" -ge 2 ]; then
@@ -135,7 +141,7 @@ failed() {
 }
 
 logs() {
-    in_swarm || fail 'this node is in no swarm: SWARM_INIT=1 make docker-stack-up makes one'
+    in_swarm || fail 'this node is in no swarm: make docker-stack-up SWARM_INIT=1 makes one'
     # The engine waits for ever for the lines of a node that is down, so each task is asked for, with a limit.
     docker node ls --format '{{.Hostname}} {{.Status}}' | grep --invert-match ' Ready$' >"$said" || true
     while read -r node state; do
@@ -166,7 +172,7 @@ down() {
         say 'this node is in no swarm: there is no stack'
         return
     fi
-    say 'removing the services, their configs and the network'
+    say 'removing the services, their configs and the network (some ten seconds)'
     deadline=$(($(date +%s) + limit))
     things=$(left)
     while [ -n "$things" ]; do
@@ -194,7 +200,7 @@ push() {
 }
 
 case $#:${1-} in
-1:up | 1:logs | 1:down | 1:push)
+1:swarm | 1:up | 1:logs | 1:down | 1:push)
     command -v docker >/dev/null || fail 'there is no docker command: install Docker'
     "$1"
     ;;

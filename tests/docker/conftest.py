@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items):
 def an_engine_of_our_own():
     """Refuses to touch what others own, and leaves the engine as it was."""
     if engine.run("docker", "version", check=False).returncode != 0:
-        pytest.exit("tests/docker: no Docker engine answers", returncode=1)
+        pytest.exit("tests/docker: no Docker engine answers: start Docker, or join the group docker", returncode=1)
     if engine.containers() or engine.NETWORK in engine.networks():
         pytest.exit(
             "tests/docker: there is a network tp0_testing_net or a container named server or clientN"
