@@ -249,6 +249,18 @@ fn text_has_lf_in_every_clone() {
     assert!(help.status.success(), "{help:?}");
 }
 
+/// `make help` prints a target in 23 columns and what it does in the rest.
+#[test]
+fn the_list_of_targets_fits_100_columns() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    let targets: Vec<_> = makefile.lines().filter_map(|line| line.split_once(" ## ")).collect();
+    assert!(targets.len() > 15);
+    for (target, what) in targets {
+        let name = target.split(':').next().unwrap();
+        assert!(name.len() <= 20 && what.chars().count() <= 77, "{name}: {what}");
+    }
+}
+
 /// Both languages show the same commands and the same settings.
 #[test]
 fn the_two_languages_say_the_same() {
