@@ -108,7 +108,7 @@ port=$(port)
 { [ "$port" -gt 0 ] && [ "$port" -le 65535 ]; } 2>/dev/null || fail "$config: SERVER_PORT: \"$port\" is not a port number"
 command -v docker >/dev/null || fail 'there is no docker command: install Docker'
 engine version >/dev/null 2>"$work/errors" ||
-    fail "the Docker engine cannot be asked: $(reason $?): start Docker, or join the group docker"
+    fail "the Docker engine cannot be asked: $(reason $?) (start Docker, or join the group docker)"
 # A worker of a swarm learns of the network only when something there joins it.
 engine network inspect "$network" >/dev/null 2>&1 ||
     [ "$(engine info --format '{{.Swarm.LocalNodeState}}' 2>/dev/null)" = active ] ||

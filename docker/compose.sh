@@ -199,5 +199,5 @@ esac
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
 command -v docker >/dev/null || fail 'there is no docker command: install Docker'
 log=$(docker version 2>&1) ||
-    fail "no Docker engine answers: $(say "$log" | tail -n 1): start Docker, or join the group docker"
+    fail "no Docker engine answers: $(say "$log" | tail -n 1) (start Docker, or join the group docker)"
 "$verb"

@@ -113,7 +113,7 @@ fn says_what_is_missing() {
     for (engine, reason) in [
         (
             "echo 'WARNING: old' >&2; echo 'permission denied' >&2; exit 1",
-            "the Docker engine cannot be asked: WARNING: old permission denied: start Docker, or join the group docker",
+            "the Docker engine cannot be asked: WARNING: old permission denied (start Docker, or join the group docker)",
         ),
         (
             "[ $1 != network ]",
@@ -169,6 +169,6 @@ fn ends_an_engine_that_will_not_be_asked() {
     symlink("../validar-echo-server.sh", directory.path("elsewhere/validar")).unwrap();
     let done = directory.run("elsewhere/validar", &[]);
     assert_eq!((done.status, done.stdout.as_str()), (1, FAIL), "{done:?}");
-    let reason = "the Docker engine cannot be asked: no answer within 1 seconds: start Docker";
+    let reason = "the Docker engine cannot be asked: no answer within 1 seconds (start Docker";
     assert!(done.stderr.contains(reason), "{done:?}");
 }
