@@ -64,7 +64,7 @@ deploy() {
 }
 
 swarm() {
-    ! in_swarm || return 0
+    ! is_manager || return 0
     [ "${SWARM_INIT:-}" = 1 ] ||
         fail 'this node is in no swarm: make docker-stack-up SWARM_INIT=1 makes one, "docker swarm join" joins one'
     say 'making this node a swarm of its own'
@@ -73,7 +73,7 @@ swarm() {
 
 up() {
     swarm
-    # A node keeps one network of a name apart from another's.
+    # A node can have a local network and an overlay of the same name.
     [ "$(docker network inspect --format '{{.Scope}}' "$network" 2>/dev/null)" != local ] ||
         fail "there is a network $network of this machine alone: make docker-compose-down removes it"
     for settings in server/config.ini client/config.yaml; do
@@ -111,8 +111,6 @@ up() {
 # engine loses one at times.
 await_server() {
     say "waiting until the server listens ($limit seconds at most)"
-    what='{{json .ContainerSpec.Image}} {{json .ContainerSpec.Configs}}'
-    wanted=$(docker service inspect --format "{{with .Spec.TaskTemplate}}$what{{end}}" "$server")
     silent=0 deadline=$(($(date +%s) + limit))
     until listens; do
         if [ "$(date +%s)" -ge "$deadline" ] || [ "$(failed | wc -l)" -ge 2 ]; then
@@ -141,7 +139,7 @@ failed() {
 }
 
 logs() {
-    in_swarm || fail 'this node is in no swarm: make docker-stack-up SWARM_INIT=1 makes one'
+    is_manager || fail 'this node is in no swarm: make docker-stack-up SWARM_INIT=1 makes one'
     # The engine waits for ever for the lines of a node that is down, so each task is asked for, with a limit.
     docker node ls --format '{{.Hostname}} {{.Status}}' | grep --invert-match ' Ready$' >"$said" || true
     while read -r node state; do

@@ -54,16 +54,16 @@ fn ends_when_the_clients_have_finished() {
 
 #[test]
 fn says_how_long_it_takes() {
-    let folder = Folder::built("run-plan");
-    folder.script("target/release/server", "exit 3");
+    let directory = Directory::built("run-plan");
+    directory.script("target/release/server", "exit 3");
     let loops = "loop: # as \"Go\" has it\r\n  Period : '1.5s' # seconds\r\n  \"amount\":3\r\n";
     for (settings, amount, period, plan) in [
         (loops, "", "", "3 messages each: 4.5s,"),
         (loops, "2", "1m", "2 messages each: 2 x 1m,"),
         ("loop:\n  amount: many\n", "", "7s", "0 messages each: 0s,"),
     ] {
-        fs::write(folder.path("client/config.yaml"), settings).unwrap();
-        let mut command = folder.command("bash", "run-local.sh", &["1"]);
+        fs::write(directory.path("client/config.yaml"), settings).unwrap();
+        let mut command = directory.command("bash", "run-local.sh", &["1"]);
         command.env("CLI_LOOP_AMOUNT", amount).env("CLI_LOOP_PERIOD", period);
         let done = ended(command.output().unwrap());
         assert!(done.stdout.contains(&format!(" and 1 clients, {plan}")), "{settings}: {done:?}");
@@ -82,9 +82,9 @@ fn says_once_that_the_settings_are_missing() {
 
 #[test]
 fn says_who_failed_and_stops_the_rest() {
-    let folder = Folder::built("run-failing");
-    folder.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
-    let done = folder.run("run-local.sh", &["3"]);
+    let directory = Directory::built("run-failing");
+    directory.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
+    let done = directory.run("run-local.sh", &["3"]);
     let stderr = "run-local.sh: 1 server and 3 clients, 0 of 15 messages echoed; client2 ended with status 3\n";
     assert_eq!((done.status, done.stderr.as_str()), (1, stderr), "{done:?}");
     assert!(done.stdout.contains("action: shutdown | result: success"), "{done:?}");
