@@ -9,6 +9,7 @@ use tp0::config::duration::GoDuration;
 use tp0::config::{self, ClientConfig};
 use tp0::log::{Escaped, Log};
 use tp0::sys::signal::StopSignal;
+use tp0::sys::stdout;
 
 const ABOUT: &str = "\
 usage: client [--config PATH]
@@ -28,6 +29,7 @@ fn run() -> Result<(), Failure> {
         Request::Run { config } => config.unwrap_or_else(|| "./config.yaml".into()),
     };
     let config = ClientConfig::load(&config, &config::environment).map_err(Failure::usage)?;
+    stdout::make_nonblocking();
     let mut log = Log::new(config.log_level.level);
     log_start(&mut log, &config);
     let mut delivery = Delivery::new(&config, stop, log);

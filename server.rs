@@ -9,6 +9,7 @@ use tp0::log::{Escaped, Log};
 use tp0::server;
 use tp0::sys::listener;
 use tp0::sys::signal::StopSignal;
+use tp0::sys::stdout;
 
 const ABOUT: &str = "\
 usage: server [--config PATH]
@@ -28,6 +29,7 @@ fn run() -> Result<(), Failure> {
         Request::Run { config } => config.unwrap_or_else(|| "./config.ini".into()),
     };
     let config = ServerConfig::load(&config, &config::environment).map_err(Failure::usage)?;
+    stdout::make_nonblocking();
     let mut log = Log::new(config.logging_level.level);
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);

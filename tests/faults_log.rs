@@ -4,7 +4,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::thread;
@@ -135,6 +135,25 @@ fn a_stdout_that_nobody_reads_delays_no_shutdown() {
     server.program.terminate();
     assert!(server.program.wait().status.success());
     drop((peers, reader));
+}
+
+/// `server & other | reader`: a write may block although poll(2) has called the pipe writable, if the other
+/// is faster. So the server has the pipe without blocking, and the other has it as it was.
+#[test]
+fn a_pipe_that_others_write_to_cannot_block_it() {
+    let fifo = directory("shared-pipe").join("pipe");
+    make_fifo(&fifo);
+    let both = File::options().read(true).write(true).open(&fifo).unwrap();
+    let stdout = both.try_clone().unwrap();
+    let server = mute(Program::spawn(Server::command(&[]).stdout(stdout)));
+    let blocks = |process: &str, fd: i32| {
+        let information = fs::read_to_string(format!("/proc/{process}/fdinfo/{fd}")).unwrap();
+        let flags = information.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+        i32::from_str_radix(flags.trim(), 8).unwrap() & libc::O_NONBLOCK == 0
+    };
+    assert!(!blocks(&server.program.pid().to_string(), libc::STDOUT_FILENO));
+    assert!(blocks("self", both.as_raw_fd()));
+    assert!(server.program.stop().0.status.success());
 }
 
 /// What the shutdown writes waits for a reader that is slow. A busy machine may make it slower still.
