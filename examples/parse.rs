@@ -76,8 +76,9 @@ fn amount(text: &str) -> String {
         "CLI_LOOP_AMOUNT" => Some(text.into()),
         "CLI_SERVER_ADDRESS" => Some("server:1".into()),
         "CLI_LOG_LEVEL" => Some("INFO".into()),
-        "CLI_SERVER_TIMEOUT" => None,
-        _ => Some("0".into()),
+        "CLI_ID" => Some("1".into()),
+        "CLI_LOOP_PERIOD" => Some("0".into()),
+        _ => None,
     };
     number(ClientConfig::load(Path::new("nowhere"), &lookup).map(|config| config.loop_amount))
 }

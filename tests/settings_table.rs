@@ -78,25 +78,34 @@ fn both_readmes_have_every_row() {
     let readmes = [
         (
             include_str!("../README.md"),
+            "",
             "required",
             "| server, file and environment |",
             "| client, file |",
         ),
         (
             include_str!("../README.es.md"),
+            ".es",
             "obligatorio",
             "| servidor, archivo y entorno |",
             "| cliente, archivo |",
         ),
     ];
-    for (text, required, server, client) in readmes {
+    for (text, language, required, server, client) in readmes {
         for (start, (_, table, _)) in [server, client].into_iter().zip(TABLES) {
             let lines = text.lines().skip_while(|line| !line.starts_with(start)).skip(2);
             let rows: Vec<Vec<_>> = lines
                 .take_while(|line| !line.is_empty())
                 .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
                 .collect();
-            assert_eq!(rows.len(), table.len(), "{start}");
+            let names = |keys: Vec<&str>| keys.join(" ");
+            let (found, expected) =
+                (rows.iter().map(|row| row[0].trim_matches('`')), table.iter().map(|row| row.key));
+            assert_eq!(
+                names(found.collect()),
+                names(expected.collect()),
+                "README{language}.md, {start}"
+            );
             for (row, Setting { key, variable, default, help }) in rows.iter().zip(table) {
                 let mut names = vec![format!("`{key}`")];
                 if key != variable {

@@ -29,7 +29,7 @@ const fn row(key: Text, default: Option<Text>, help: Text) -> Setting {
     Setting { key, variable: key, default, help }
 }
 
-const MAX_WORKERS: usize = 256;
+pub const MAX_WORKERS: usize = 256;
 
 impl ServerConfig {
     pub const SETTINGS: &[Setting] = &[

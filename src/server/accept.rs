@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::config::MAX_WORKERS;
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
 
@@ -21,6 +22,8 @@ pub struct Shared {
     /// Open connections, at the most.
     limit: usize,
     open: AtomicUsize,
+    /// Held while a worker accepts, when few places are left.
+    turn: Mutex<()>,
     /// The log has its warning that accepting has stopped. The next warning comes only after half of the
     /// places have become free.
     has_warned: AtomicBool,
@@ -28,7 +31,12 @@ pub struct Shared {
 
 impl Shared {
     pub fn new(limit: usize) -> Self {
-        Self { limit, open: AtomicUsize::new(0), has_warned: AtomicBool::new(false) }
+        Self {
+            limit,
+            open: AtomicUsize::new(0),
+            turn: Mutex::new(()),
+            has_warned: AtomicBool::new(false),
+        }
     }
 }
 
@@ -67,20 +75,25 @@ impl<'a> Acceptor<'a> {
         log: &mut Log,
     ) -> Option<(TcpStream, IpAddr)> {
         let listener = self.listener.as_deref()?;
-        // Counted first: another worker may take the last place at the same time.
-        let limit = self.shared.limit;
-        let has_place = self.shared.open.fetch_add(1, Relaxed) < limit;
-        let result = match has_place || is_last_call {
-            true => accept(listener),
-            false => Err(io::Error::other(format!("{limit} connections are open, the limit"))),
+        // Near the limit one worker at a time, so that no two take the last place.
+        let is_near = self.shared.open.load(Relaxed) + MAX_WORKERS >= self.shared.limit;
+        let _turn = is_near.then(|| self.shared.turn.lock());
+        let result = match self.is_full() && !is_last_call {
+            true => Err(io::Error::other(format!(
+                "{} connections are open, the limit",
+                self.shared.limit
+            ))),
+            false => accept(listener),
         };
         match result {
-            Ok(accepted) => return Some(accepted),
+            Ok(accepted) => {
+                self.shared.open.fetch_add(1, Relaxed);
+                return Some(accepted);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The limit, or accept(2) has failed: no file descriptor or no memory is left.
+            // The limit, or accept(2) has failed: mostly for want of a file descriptor or of memory.
             Err(error) => self.pause(epoll, now, log, &error),
         }
-        self.shared.open.fetch_sub(1, Relaxed);
         None
     }
 

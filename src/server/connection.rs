@@ -14,7 +14,7 @@ pub enum Next {
     Await(Interest),
     /// The kernel has the whole echo. From here the connection lingers.
     HalfClose,
-    /// The peer has ended its side too.
+    /// The peer has ended its side too, or has reset the connection.
     Close,
 }
 

@@ -195,7 +195,7 @@ impl<'a> EventLoop<'a> {
         if self.acceptor.listener().is_none() || !(is_over || phase == Phase::Draining) {
             return;
         }
-        while self.accept_one(true) {}
+        _ = (0..=u16::MAX).all(|_| self.accept_one(true)); // no queue is longer
         // A pause means that the queue is not empty, and waits for file descriptors.
         let is_done = is_over || !self.acceptor.is_paused();
         if is_done && self.acceptor.close(&self.epoll) {

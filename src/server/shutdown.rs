@@ -1,7 +1,7 @@
 //! The graceful shutdown, for all workers together.
 //!
-//! 1. The first worker that sees the stop signal begins it: a filter on the listener drops new
-//!    handshakes, and the log names the signal.
+//! 1. The first worker that sees the stop signal begins it: a filter on the listener drops SYNs, and the
+//!    log names the signal.
 //! 2. Until the grace is over all goes on. A handshake that is under way becomes a connection, and its
 //!    message arrives.
 //! 3. Then each worker accepts what is left in the queue and closes the listener and the connections
@@ -20,12 +20,12 @@ use crate::sys::signal;
 /// The stop signal's token in epoll.
 pub const SIGNAL_TOKEN: usize = usize::MAX - 1;
 
-/// The grace, where every handshake has found room in the queue.
+/// The grace, where every handshake has found room in the accept queue: its ACK comes one round trip after
+/// its SYN, so this is enough for round trips of 50 ms.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The grace where the queue has overflowed. The kernel then drops the last packet of a handshake; the
-/// peer takes itself for connected, and sends its message again after 200 ms (RFC 6298, with Linux's
-/// shortest timeout).
+/// The grace where the accept queue has overflowed. The kernel then drops the handshake's ACK; the peer
+/// takes itself for connected, and sends its message again after 200 ms (TCP_RTO_MIN of Linux).
 const OVERFLOW_GRACE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, Copy)]

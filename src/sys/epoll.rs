@@ -12,7 +12,7 @@ use super::errno::check;
 use super::poll::Interest;
 use super::time::milliseconds;
 
-/// One epoll instance. A file descriptor that is closed leaves it by itself.
+/// One epoll instance. A file descriptor that is closed, and was never duplicated, leaves it by itself.
 #[derive(Debug)]
 pub struct Epoll(OwnedFd);
 

@@ -6,7 +6,7 @@
 /// programs that use select(2).
 pub fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointer is to a live rlimit.
+    // SAFETY: the pointer is to a live rlimit, and the resource is a valid one: it cannot fail.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
     let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
     // SAFETY: the pointer is to a live rlimit.

@@ -1,4 +1,4 @@
-//! What std's `TcpListener` lacks: a backlog of one's own, and a shutdown that resets nobody.
+//! What std's `TcpListener` lacks: a backlog of one's own, and an end to new handshakes before it closes.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -17,9 +17,9 @@ pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Drops new handshakes from now on, without an answer. Those that have begun still end in a connection
-/// that can be accepted, in a queue that has room for them. So nobody connects, and is reset, between the
-/// last accept and the close of the listener.
+/// Drops SYNs from now on, without an answer. A handshake that has begun still ends in a connection, in an
+/// accept queue that has room for it, if its ACK comes before the listener is closed. So nobody connects,
+/// and is reset, between the last accept and the close.
 ///
 /// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
 /// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).
@@ -38,13 +38,13 @@ pub fn drop_handshakes(listener: &TcpListener) -> io::Result<()> {
     let (fd, level, name) = (listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
     // SAFETY: the pointer and the length describe a live sock_fprog, whose program is live too.
     check(unsafe { libc::setsockopt(fd, level, name, pointer, length) })?;
-    // A longer queue, as long as net.core.somaxconn permits: room for the handshakes under way.
+    // A longer accept queue, as long as net.core.somaxconn permits: room for the handshakes under way.
     // SAFETY: takes no pointers.
     check(unsafe { libc::listen(listener.as_raw_fd(), u16::MAX.into()) })?;
     Ok(())
 }
 
-/// Whether the kernel has ever dropped a packet of a handshake, as it does when the queue is full:
+/// Whether the kernel has ever dropped a packet of a handshake, as it does when the accept queue is full:
 /// SO_MEMINFO, Linux 4.12. No, where it cannot say.
 pub fn has_dropped(listener: &TcpListener) -> bool {
     const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;

@@ -1,4 +1,4 @@
-//! poll(2), for a wait on one or two file descriptors that are others each time.
+//! poll(2), for a wait on one or two file descriptors, which change from call to call.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -91,8 +91,8 @@ fn action(
     Ok(old.sa_sigaction)
 }
 
-/// Calls only write, clock_gettime and _exit, which are async-signal-safe, and leaves errno alone: the
-/// one write of 1 to an eventfd cannot fail.
+/// Calls only write, clock_gettime and _exit, which are async-signal-safe, and leaves errno alone: the one
+/// write of 1 to an eventfd that is open cannot fail.
 extern "C" fn on_signal(signal: libc::c_int) {
     let now = monotonic_milliseconds();
     if FIRST_AT.compare_exchange(0, now, SeqCst, SeqCst).is_ok() {

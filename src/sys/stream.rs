@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::errno::check;
 
-/// A stream whose last, partial segment stays in the kernel until the half-close that must follow
+/// A stream whose last, partial segment is held back for the half-close that must follow at once
 /// (MSG_MORE, send(2)): the end of the echo and the end of the stream leave in one packet. On loopback
 /// that saves a fifth of the CPU per connection.
 pub struct Corked<'a>(pub &'a TcpStream);
@@ -83,9 +83,9 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
     }
 }
 
-/// Tells the kernel to end the connection with ETIMEDOUT once its peer's host has answered nothing for
-/// `seconds`: a wait for a slow answer goes on, a wait on a cut network ends. See
-/// TCP_USER_TIMEOUT in tcp(7): with keep-alive on, it is the limit for probes too.
+/// Tells the kernel to end the connection with ETIMEDOUT once its peer's host has acknowledged nothing for
+/// `seconds`, or has taken none of what is sent for so long. A wait for a slow answer goes on, a wait on a
+/// cut network ends. See TCP_USER_TIMEOUT in tcp(7): with keep-alive on, it is the limit for probes too.
 pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
     let milliseconds = 1000 * i32::from(seconds);
     set_option(stream, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
