@@ -71,7 +71,7 @@ fn client_errors_say_where_what_and_why() {
     let table: [(&Variables, &str); 14] = [
         (
             &[("CLI_ID", "a\u{200b}")],
-            "CLI_ID: \"a\\u{200b}\" is not 1 to 64 printable characters without a blank",
+            "CLI_ID: \"a\\u{200b}\" is not 1 to 64 printable characters without a space",
         ),
         (
             &[("CLI_SERVER_ADDRESS", "http://server:1")],
@@ -79,11 +79,11 @@ fn client_errors_say_where_what_and_why() {
         ),
         (
             &[("CLI_ID", "a b")],
-            "CLI_ID: \"a b\" is not 1 to 64 printable characters without a blank",
+            "CLI_ID: \"a b\" is not 1 to 64 printable characters without a space",
         ),
         (
             &[("CLI_ID", "a\u{7}")],
-            "CLI_ID: \"a\\u{7}\" is not 1 to 64 printable characters without a blank",
+            "CLI_ID: \"a\\u{7}\" is not 1 to 64 printable characters without a space",
         ),
         (
             &[("CLI_SERVER_ADDRESS", "server")],

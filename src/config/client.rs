@@ -35,7 +35,7 @@ const fn row(key: Text, variable: Text, default: Option<Text>, help: Text) -> Se
 
 impl ClientConfig {
     pub const SETTINGS: &[Setting] = &[
-        row("id", "CLI_ID", None, "1 to 64 printable characters, no blank"),
+        row("id", "CLI_ID", None, "1 to 64 printable characters, no space"),
         row("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
         row(
             "server.timeout",
@@ -68,7 +68,7 @@ fn id(text: &str) -> Result<String, String> {
     let is_printable =
         |c: char| if c.is_ascii() { c.is_ascii_graphic() } else { c.escape_debug().count() == 1 };
     if !fits || !text.chars().all(is_printable) {
-        return Err(format!("{text:?} is not 1 to 64 printable characters without a blank"));
+        return Err(format!("{text:?} is not 1 to 64 printable characters without a space"));
     }
     Ok(text.to_owned())
 }

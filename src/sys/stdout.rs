@@ -18,11 +18,10 @@ const LAST_WAIT: i32 = 300;
 
 /// Locked while lines are written, so that those of two threads do not mix.
 static STDOUT: Mutex<Stdout> =
-    Mutex::new(Stdout { largest_write: PIECE, is_torn: false, is_unread: false });
+    Mutex::new(Stdout { may_block: true, is_torn: false, is_unread: false });
 
 struct Stdout {
-    /// Bytes of one write at the most.
-    largest_write: usize,
+    may_block: bool,
     /// The last line lacks its newline: the disk was full, or the wait for a reader was given up.
     is_torn: bool,
     /// A wait after the stop signal has ended without a reader: no other wait follows.
@@ -50,7 +49,7 @@ pub fn make_nonblocking() {
         // SAFETY: open(2) has just opened it, and nobody else owns it.
         unsafe { libc::close(fd) };
     }
-    stdout().largest_write = usize::MAX;
+    stdout().may_block = false;
 }
 
 /// Writes whole lines, each with its newline. What a stdout that is closed, broken or on a full disk
@@ -71,14 +70,15 @@ impl Stdout {
     /// Returns how many bytes were written.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let mut written = 0;
-        while written < bytes.len() && self.wait_until_writable() {
+        let mut can_try = !self.may_block;
+        while written < bytes.len() && (can_try || self.wait_until_writable()) {
             let rest = &bytes[written..];
-            let length = rest.len().min(self.largest_write);
+            let length = if self.may_block { rest.len().min(PIECE) } else { rest.len() };
             // SAFETY: the pointer and the length are those of a live slice.
             let count = unsafe { libc::write(libc::STDOUT_FILENO, rest.as_ptr().cast(), length) };
             match usize::try_from(count).map_err(|_| io::Error::last_os_error().kind()) {
                 Ok(count) => written += count,
-                Err(io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                Err(io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => can_try = false,
                 Err(_) => break,
             }
         }
