@@ -16,13 +16,8 @@ clients=${*-5}
 # The port and the echoes are learned from the server's lines of level INFO: a level that hides them is replaced.
 read -r level < <(exec grep -i '^[[:blank:]]*LOGGING_LEVEL[[:blank:]]*[=:]' "$root/server/config.ini" 2>/dev/null)
 level=${LOGGING_LEVEL:-$level}; [[ ! ${level^^} =~ NOTICE|WARN|ERROR|CRITICAL|FATAL ]] || export LOGGING_LEVEL=INFO
-read -r amount time < <(exec awk -F '[ \t:"\047\r]+' -v n="$clients" 'BEGIN { # the messages of a client, and their time
-    while ((getline <ARGV[1]) > 0) of[tolower($2)] = $3
-    for (key in ENVIRON) if (key ~ /^CLI_LOOP_/ && ENVIRON[key] != "") of[tolower(substr(key, 10))] = ENVIRON[key]
-    a = n ? of["amount"] : 0; p = of["period"]
-    printf "%d %s\n", a, (p ~ /^[0-9.]+s$/ ? a * p "s" : a " x " p) }' "$root/client/config.yaml" 2>/dev/null)
 declare -A pids=() running=() begun=() # by name; what has begun has printed something, and so handles signals
-wanted=-1 echoes=0 width=client$clients stopping='' interrupted='' failed='' how=''
+wanted=-1 echoes=0 width=client$clients stopping='' interrupted='' failed='' how='' amount=''
 
 # start NAME COMMAND...: a program, and a process of this script that passes its lines on
 start() {
@@ -52,7 +47,7 @@ work() {
     trap 'stop; wait "${pids[@]}"' EXIT
     read -r -d '' self </proc/$$/cmdline
     SERVER_BIND=127.0.0.1 SERVER_PORT=0 start server "$binaries/server" --config "$root/server/config.ini"
-    say "run-local.sh: a server on a free port and $clients clients, $amount messages each: $time, or until Ctrl-C"
+    say "run-local.sh: a server on a free port and $clients clients; ends when they have finished, or with Ctrl-C"
     while [ ${#running[@]} -gt 0 ]; do
         until [ ${#pids[@]} -gt "$wanted" ] || read -r -t 0 -u 3; do
             CLI_ID=${#pids[@]} CLI_SERVER_ADDRESS=127.0.0.1:${port%% *} \
@@ -64,6 +59,11 @@ work() {
         *' | '*) say "$line" && begun[${line%% *}]=yes ;;&
         'server '*' action: config '*' port: '*) port=${line#* port: } && [ -n "$stopping" ] || wanted=$clients ;;
         'server '*' action: receive_message | result: success'*) echoes=$((echoes + 1)) ;;
+        'client1 '*' action: config '*)
+            amount=${line##*amount: } amount=${amount%% *} period=${line##*period: } period=${period%% *}
+            [[ ! $period =~ ^[0-9]+s$ ]] || period+=", $((amount * ${period%s}))s in all"
+            say "run-local.sh: $amount messages each, a pause after each of $period"
+            ;;
         *' | '*) ;;
         *) unset "running[$line]" ;;
         esac
@@ -76,7 +76,7 @@ work() {
         *) failed+="; $name ended with status $?" ;;
         esac
     done
-    summary="1 server and $((${#pids[@]} - 1)) clients, $echoes of $((clients * ${amount:-0})) messages echoed"
+    summary="1 server and $((${#pids[@]} - 1)) clients, $echoes${amount:+ of $((clients * amount))} messages echoed"
     [ -z "$failed" ] || fail "$summary$failed"
     say "run-local.sh: $summary; ${how:-all ended with status 0}"
 }
