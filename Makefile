@@ -88,7 +88,9 @@ lint: rust $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	shellcheck $(SCRIPTS)
-	$(VENV)/bin/yamllint --strict .yamllint .github client templates tests/golden
+	$(VENV)/bin/yamllint --strict .yamllint .github client tests/golden
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/ci.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec tests/golden/*.yaml
 	$(VENV)/bin/hadolint Dockerfile
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile
