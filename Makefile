@@ -7,34 +7,32 @@ VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
 SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
-.PHONY: help
+.PHONY: help rust build run clean docker-image docker-compose-up docker-compose-logs docker-compose-down swarm \
+    docker-stack-up docker-stack-logs docker-stack-down docker-push lint test test-references test-docker \
+    test-arm64 fuzz bench picture
+
 help: ## List these targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-21s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .DEFAULT:
 	@echo "there is no $@: make alone lists the targets" >&2; exit 1
 
-.PHONY: rust
 rust:
 	@command -v cargo >/dev/null || { echo "there is no cargo: install Rust (https://rustup.rs), or make docker-compose-up, which needs none" >&2; exit 1; }
 
 ##@ Programs
 
-.PHONY: build
 build: rust ## Build the three programs in target/release
 	cargo build --release
 
-.PHONY: run
 run: build ## Run the server and CLIENTS=5 clients as plain processes, without Docker
 	@./run-local.sh $(CLIENTS)
 
-.PHONY: clean
 clean: rust ## Remove what was built, except images
 	cargo clean
 
 ##@ Docker on one machine
 
-.PHONY: docker-image
 docker-image: export DOCKER_DEFAULT_PLATFORM := $(or $(PLATFORM),$(DOCKER_DEFAULT_PLATFORM))
 docker-image: ## Build server:latest and client:latest (PLATFORM=linux/arm64 for another CPU)
 	@test -z "$(PLATFORM)" || docker buildx version >/dev/null 2>&1 || { \
@@ -42,15 +40,12 @@ docker-image: ## Build server:latest and client:latest (PLATFORM=linux/arm64 for
 	@docker/base-images.sh rust:1.85-alpine
 	docker build --tag server:latest --tag client:latest .
 
-.PHONY: docker-compose-up
 docker-compose-up: ## Start COMPOSE_FILE=docker-compose-dev.yaml, of CLIENTS=5 if missing
 	@docker/compose.sh up
 
-.PHONY: docker-compose-logs
 docker-compose-logs: ## Follow the logs of its containers
 	@docker/compose.sh logs
 
-.PHONY: docker-compose-down
 docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_net
 	@docker/compose.sh down
 
@@ -58,30 +53,24 @@ docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_
 
 # Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
 # REGISTRY the images are there already. Nothing is built where there is no swarm.
-.PHONY: swarm
 swarm:
 	@docker/stack.sh swarm
 
-.PHONY: docker-stack-up
 docker-stack-up: swarm $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
 	@docker/stack.sh up
 
-.PHONY: docker-stack-logs
 docker-stack-logs: ## Print what its servers and clients have logged
 	@docker/stack.sh logs
 
-.PHONY: docker-stack-down
 docker-stack-down: ## Remove its services, configs and network
 	@docker/stack.sh down
 
 # Without REGISTRY the script says so, and there is nothing to build for.
-.PHONY: docker-push
 docker-push: $(if $(REGISTRY),docker-image) ## Push the images to REGISTRY=host:port
 	@docker/stack.sh push
 
 ##@ Checks
 
-.PHONY: lint
 lint: rust $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
@@ -95,34 +84,27 @@ lint: rust $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cmp Dockerfile server/Dockerfile
 	cmp Dockerfile client/Dockerfile
 
-.PHONY: test
 test: rust ## Run the tests that need Rust alone
 	cargo test --no-fail-fast
 
-.PHONY: test-references
 test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's own
 	$(PYTEST) tests/references
 
-.PHONY: test-docker
 test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Docker engine
 	@echo 'tests/docker: building the image first (a minute); the tests take some ten minutes'
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
-.PHONY: test-arm64
 test-arm64: rust ## Build for arm64, and run the tests that an emulator bears
 	tests/arm64.sh
 
-.PHONY: fuzz
 fuzz: rust ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
 
 ##@ Measurements
 
-.PHONY: bench
 bench: rust ## Measure side by side with the peers, into bench/RESULTS.md (five minutes)
 	bench/run.py
 
-.PHONY: picture
 picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
 	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
 	$(VENV)/bin/python docs/record.py
