@@ -12,7 +12,7 @@ use tp0::sys::signal::StopSignal;
 use tp0::sys::stdout;
 
 const ABOUT: &str = "\
-usage: client [--config PATH]
+usage: client [--config PATH | --help | --version]
 
 Sends numbered messages, one connection each, and checks their echoes. Settings come from the
 environment, then from PATH (./config.yaml), then from the defaults in brackets:";

@@ -12,7 +12,7 @@ use tp0::sys::signal::StopSignal;
 use tp0::sys::stdout;
 
 const ABOUT: &str = "\
-usage: server [--config PATH]
+usage: server [--config PATH | --help | --version]
 
 Echoes one message a connection. Settings come from the environment, then from PATH
 (./config.ini), then from the defaults in brackets:";

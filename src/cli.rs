@@ -79,7 +79,9 @@ pub fn help(about: &str, settings: &[Setting]) -> String {
         text += help;
         text += &default.map(|default| format!(" [{default}]")).unwrap_or_default();
     }
-    text + "\n\nExit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings."
+    text + "\n
+Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings, 128 + n ended by a
+second signal n, more than 100 ms after the first."
 }
 
 /// Prints a text that was asked for.

@@ -62,7 +62,7 @@ fn its_lines_are_written_before_it_waits() {
 #[test]
 fn help_version_and_bad_usage() {
     let run = |argument| Program::spawn(command(CLIENT, &[]).arg(argument)).wait();
-    assert_eq!(run("--help").lines[0], "usage: client [--config PATH]");
+    assert_eq!(run("--help").lines[0], "usage: client [--config PATH | --help | --version]");
     assert_eq!(run("--version").lines, ["client 0.1.0"]);
     let ended = run("--verbose");
     assert_eq!(ended.status.code(), Some(2));

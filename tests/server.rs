@@ -235,9 +235,10 @@ fn listens_on_ipv6_and_shows_ipv4_peers_as_such() {
 
 #[test]
 fn help_and_version_go_to_stdout() {
-    for (argument, first) in
-        [("--help", "usage: server [--config PATH]"), ("--version", "server 0.1.0")]
-    {
+    for (argument, first) in [
+        ("--help", "usage: server [--config PATH | --help | --version]"),
+        ("--version", "server 0.1.0"),
+    ] {
         let ended = Program::spawn(command(SERVER, &[]).arg(argument)).wait();
         assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
         assert_eq!(ended.lines[0], first);
