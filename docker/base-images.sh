@@ -32,14 +32,14 @@ quietly() {
     fail "failed: $*"
 }
 
-# Nothing is ever mounted in our own mount namespace, so removing the folder cannot reach the host's files.
+# Nothing is ever mounted in our own mount namespace, so removing the directory cannot reach the host's files.
 cleanup() { [ -z "$work" ] || rm -rf "$work"; }
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # /tmp may be in memory or forbid device nodes, which debootstrap makes.
-new_work_folder() {
+new_work_directory() {
     work=$(mktemp -d "${TMPDIR:-/var/tmp}/base-images.XXXXXX")
     chmod 755 "$work"
 }
@@ -51,7 +51,7 @@ need_apt() {
 
 make_busybox() {
     need_apt busybox
-    new_work_folder
+    new_work_directory
     root=$work/root
     step 'busybox: downloading the package busybox-static'
     (
@@ -80,7 +80,7 @@ make_rust() {
         sudo --non-interactive --preserve-env=DOCKER_HOST,SSL_CERT_FILE,TMPDIR,https_proxy "$0" "$1"
         return
     fi
-    new_work_folder
+    new_work_directory
     root=$work/root
     if ! command -v debootstrap >/dev/null; then
         step "$1: installing debootstrap"

@@ -24,9 +24,9 @@ find_file() {
         fail 'there is no Docker Compose: install its plugin for docker, or docker-compose 1.29'
     file=${COMPOSE_FILE:-docker-compose-dev.yaml}
     case $file in /*) ;; *) file=./$file ;; esac
-    folder=$(directory "$(dirname -- "$file")") || fail "${file#./}: there is no such directory"
+    base=$(directory "$(dirname -- "$file")") || fail "${file#./}: there is no such directory"
     # Compose names a project after the directory, and finds no name in one without an ASCII letter or digit.
-    basename -- "$folder" | LC_ALL=C grep -q '[A-Za-z0-9]' || export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-tp0}"
+    basename -- "$base" | LC_ALL=C grep -q '[A-Za-z0-9]' || export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-tp0}"
 }
 
 # Compose v2 is a plugin of the docker command. 1.29, a command of its own, waits for itself for ever once it starts
@@ -77,11 +77,11 @@ earlier() {
         way=''
         case $names in *" $name "*) way="docker rm --force $name" ;; esac
         case ",$networks,$project" in *",$network,"?*) way='make docker-compose-down' ;; esac
-        if [ -n "$way" ] && [ -n "$from" ] && [ "$(directory "$from")" = "$folder" ]; then
+        if [ -n "$way" ] && [ -n "$from" ] && [ "$(directory "$from")" = "$base" ]; then
             say "$id"
         elif [ -n "$way" ]; then
             fail "the container $name (image $image${project:+, Compose project $project in $from}) was not started \
-from $folder: $way"
+from $base: $way"
         fi
     done
 }

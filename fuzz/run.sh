@@ -24,7 +24,7 @@ for target in $targets; do
     cargo +nightly fuzz build --sanitizer none "$target"
     mkdir -p "corpus/$target"
     echo "fuzz/run.sh: $target, for $seconds s"
-    # libFuzzer adds what it finds to the first folder only.
+    # libFuzzer adds what it finds to the first directory only.
     if cargo +nightly fuzz run --sanitizer none "$target" "corpus/$target" "seeds/$target" -- \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=2048 -print_final_stats=1 >"$log" 2>&1; then
         result=ok
