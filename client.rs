@@ -23,10 +23,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let stop = StopSignal::install().map_err(|e| Failure::work(format!("signals: {e}")))?;
-    let config = match cli::parse(std::env::args_os().skip(1))? {
+    let config = match cli::parse(std::env::args_os().skip(1), "./config.yaml")? {
         Request::Help => return cli::print(&cli::help(ABOUT, ClientConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("client ", env!("CARGO_PKG_VERSION"))),
-        Request::Run { config } => config.unwrap_or_else(|| "./config.yaml".into()),
+        Request::Run(config) => config,
     };
     let config = ClientConfig::load(&config, &config::environment).map_err(Failure::usage)?;
     stdout::make_nonblocking();

@@ -71,7 +71,10 @@ fn run() -> Result<(), Failure> {
     let (root, count) = match *rest {
         ["--help" | "-h"] => return print(&format!("{USAGE}\n{HELP}")),
         ["--version" | "-V"] => return print(&format!("gen {}\n", version())),
-        ["--root", root, count] => (absolute(root)?, count),
+        ["--root", root, count] if Path::new(root).is_absolute() => (root, count),
+        ["--root", root, _] => {
+            return Err(usage(&format!("--root: {root:?} is not an absolute path")));
+        }
         ["--root", ..] => return Err(usage("--root: DIR and N must follow")),
         [count] => (".", count),
         [] => return Err(usage("the number of clients is missing")),
@@ -125,13 +128,6 @@ fn client_count(text: &str) -> Result<Option<u64>, Failure> {
         return Err(usage(&format!("{text:?} is not a plain decimal number of clients")));
     }
     Ok(text.parse().ok())
-}
-
-fn absolute(root: &str) -> Result<&str, Failure> {
-    match Path::new(root).is_absolute() {
-        true => Ok(root),
-        false => Err(usage(&format!("--root: {root:?} is not an absolute path"))),
-    }
 }
 
 /// A template with its values: N, and ROOT, the directory of the settings files.

@@ -23,10 +23,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let stop = StopSignal::install().map_err(|e| Failure::work(format!("signals: {e}")))?;
-    let config = match cli::parse(std::env::args_os().skip(1))? {
+    let config = match cli::parse(std::env::args_os().skip(1), "./config.ini")? {
         Request::Help => return cli::print(&cli::help(ABOUT, ServerConfig::SETTINGS)),
         Request::Version => return cli::print(concat!("server ", env!("CARGO_PKG_VERSION"))),
-        Request::Run { config } => config.unwrap_or_else(|| "./config.ini".into()),
+        Request::Run(config) => config,
     };
     let config = ServerConfig::load(&config, &config::environment).map_err(Failure::usage)?;
     stdout::make_nonblocking();

@@ -35,36 +35,32 @@ impl Failure {
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Run, with the settings file that `--config` names.
-    Run {
-        config: Option<PathBuf>,
-    },
+    /// Run, with this settings file.
+    Run(PathBuf),
     Help,
     Version,
 }
 
-/// Reads the arguments, without the program's name. The last `--config` counts.
-pub fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
-    let mut config = None;
+/// Reads the arguments, without the program's name. The last `--config` counts, else it is `default`.
+pub fn parse(
+    mut arguments: impl Iterator<Item = OsString>,
+    default: &str,
+) -> Result<Request, Failure> {
+    let mut config = PathBuf::from(default);
     while let Some(argument) = arguments.next() {
-        match argument.to_str() {
+        let path = match argument.to_str() {
             Some("--help" | "-h") => return Ok(Request::Help),
             Some("--version" | "-V") => return Ok(Request::Version),
-            Some("--config") => match arguments.next() {
-                Some(path) if !path.is_empty() => config = Some(path.into()),
-                _ => return Err(Failure::usage("--config: a path must follow")),
-            },
-            _ => match argument.to_str().and_then(|text| text.strip_prefix("--config=")) {
-                Some(path) if !path.is_empty() => config = Some(path.into()),
-                _ => {
-                    return Err(Failure::usage(format!(
-                        "{argument:?}: unknown argument, see --help"
-                    )));
-                }
-            },
+            Some("--config") => arguments.next(),
+            Some(text) if text.starts_with("--config=") => text.get(9..).map(OsString::from),
+            _ => return Err(Failure::usage(format!("{argument:?}: unknown argument, see --help"))),
+        };
+        match path {
+            Some(path) if !path.is_empty() => config = path.into(),
+            _ => return Err(Failure::usage("--config: a path must follow")),
         }
     }
-    Ok(Request::Run { config })
+    Ok(Request::Run(config))
 }
 
 /// What `--help` prints: `about`, a line for each setting, the exit statuses.

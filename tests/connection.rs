@@ -79,7 +79,7 @@ const MESSAGE_LIMIT: usize = 64;
 fn run(arrivals: &[Arrival], room: &[usize], scratch: usize) -> Outcome {
     let mut stream =
         Script { arrivals: arrivals.to_vec().into(), sent: Vec::new(), room: room.to_vec() };
-    let (mut connection, mut scratch) = (Connection::default(), vec![0; scratch]);
+    let (mut connection, mut scratch) = (Connection::NEW, vec![0; scratch]);
     let (mut received, mut echoed) = (Vec::new(), false);
     let end = loop {
         let done = stream.arrivals.is_empty() && stream.room.is_empty();
@@ -190,7 +190,7 @@ fn over_the_limit() {
 fn over_the_limit_lingers() {
     let arrivals = VecDeque::from([Bytes(vec![b'x'; MESSAGE_LIMIT + 1]), bytes(b"more\n"), End]);
     let mut stream = Script { arrivals, sent: Vec::new(), room: Vec::new() };
-    let (mut connection, mut scratch) = (Connection::default(), vec![0; 1000]);
+    let (mut connection, mut scratch) = (Connection::NEW, vec![0; 1000]);
     let mut advance = || connection.advance(&mut stream, &mut scratch, MESSAGE_LIMIT, |_| ());
     assert!(matches!(advance(), Err(Error::TooLong(MESSAGE_LIMIT))));
     assert_eq!(advance().unwrap(), Next::Await(Interest::Readable));
@@ -217,7 +217,7 @@ fn reset_anywhere() {
 #[test]
 fn silent_until_a_byte_comes() {
     let mut stream = Script { arrivals: [bytes(b"h")].into(), sent: Vec::new(), room: Vec::new() };
-    let mut connection = Connection::default();
+    let mut connection = Connection::NEW;
     assert!(connection.is_silent());
     assert_eq!(connection.to_string(), "no byte received");
     connection.advance(&mut stream, &mut [0; 8], MESSAGE_LIMIT, |_| ()).unwrap();

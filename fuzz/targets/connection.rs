@@ -13,7 +13,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
 });
 
 fn run(limit: usize, scratch: usize, mut stream: Script) {
-    let (mut connection, mut scratch) = (Connection::default(), vec![0; scratch]);
+    let (mut connection, mut scratch) = (Connection::NEW, vec![0; scratch]);
     let (mut message, mut echoed) = (None, false);
     let end = loop {
         let over = stream.is_over();

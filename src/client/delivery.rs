@@ -98,7 +98,7 @@ impl<'a> Delivery<'a> {
         let host = Escaped(address.host.as_bytes());
         let retryable = |error: io::Error| Retryable(format!("{host}: {error}"));
         let lookup = Lookup::start(address.host.clone(), address.port).map_err(retryable)?;
-        let ready = self.wait(Some((lookup.as_fd(), Interest::Readable)), deadline);
+        let ready = self.wait(Some((lookup.done.as_fd(), Interest::Readable)), deadline);
         let answer = ready.map(|is_ready| is_ready.then(|| lookup.answer()));
         let is_stopped = matches!(answer, Err(Stopped));
         log_close(&mut self.log, self.config, "resolver", is_stopped);

@@ -18,8 +18,6 @@ pub enum Progress {
 #[derive(Debug)]
 pub enum Error {
     Io(io::Error),
-    /// The answer ended after so many bytes, all of them right, of so many expected.
-    CutShort(usize, usize),
     /// The answer is another one: its bytes from the first that differs.
     Differs(Vec<u8>),
 }
@@ -28,9 +26,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::CutShort(received, expected) => {
-                write!(f, "the answer ended after {received} of {expected} bytes")
-            }
             Self::Differs(bytes) => {
                 write!(f, "the answer differs from the message, from here on: {}", Escaped(bytes))
             }
@@ -74,7 +69,11 @@ impl<'a> Exchange<'a> {
         let mut buffer = [0; 512];
         while self.received < self.message.len() {
             match stream.read(&mut buffer) {
-                Ok(0) => return Err(Error::CutShort(self.received, self.message.len())),
+                Ok(0) => {
+                    let (received, expected) = (self.received, self.message.len());
+                    let reason = format!("the answer ended after {received} of {expected} bytes");
+                    return Err(Error::Io(io::Error::other(reason)));
+                }
                 Ok(count) => self.compare(&buffer[..count])?,
                 Err(error) if must_wait(&error) => return Ok(Progress::Await(Interest::Readable)),
                 Err(error) => return Err(Error::Io(error)),

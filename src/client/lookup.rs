@@ -5,18 +5,15 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 
-/// The addresses of a name, or why there are none.
-pub type Answer = io::Result<Vec<SocketAddr>>;
-
-/// One look-up. Its file descriptor is readable when the answer is there.
+/// One look-up.
 #[derive(Debug)]
 pub struct Lookup {
-    done: UnixStream,
-    thread: JoinHandle<Answer>,
+    /// Readable when the answer is there.
+    pub done: UnixStream,
+    thread: JoinHandle<io::Result<Vec<SocketAddr>>>,
 }
 
 impl Lookup {
@@ -30,14 +27,8 @@ impl Lookup {
         Ok(Self { done, thread })
     }
 
-    /// Waits for the answer.
-    pub fn answer(self) -> Answer {
+    /// Waits for the answer: the addresses of the name, or why there are none.
+    pub fn answer(self) -> io::Result<Vec<SocketAddr>> {
         self.thread.join().expect("no panic")
-    }
-}
-
-impl AsFd for Lookup {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.done.as_fd()
     }
 }

@@ -37,12 +37,7 @@ impl ClientConfig {
     pub const SETTINGS: &[Setting] = &[
         row("id", "CLI_ID", None, "1 to 64 printable characters, no space"),
         row("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
-        row(
-            "server.timeout",
-            "CLI_SERVER_TIMEOUT",
-            Some("30s"),
-            "for one message, retries included",
-        ),
+        row("server.timeout", "CLI_SERVER_TIMEOUT", Some("30s"), "for a message and its retries"),
         row("loop.amount", "CLI_LOOP_AMOUNT", None, "messages, 0 or more"),
         row("loop.period", "CLI_LOOP_PERIOD", None, "pause between messages"),
         row("log.level", "CLI_LOG_LEVEL", None, LEVELS),

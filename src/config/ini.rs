@@ -76,13 +76,12 @@ impl Parser {
         let Some(prefix) = &self.prefix else {
             return Err(format!("{content:?} stands before the first section, such as [DEFAULT]"));
         };
-        let Some((name, value)) = content.split_once(['=', ':']) else {
-            return Err(format!("{content:?} has no \"=\" or \":\""));
+        let Some((name, value)) =
+            content.split_once(['=', ':']).filter(|(name, _)| !name.is_empty())
+        else {
+            return Err(format!("{content:?} has no \"=\" or \":\" after a key"));
         };
         let (name, value) = (name.trim_end(), value.trim_start());
-        if name.is_empty() {
-            return Err("no key before the delimiter".to_owned());
-        }
         if value.contains('%') {
             return Err(format!(
                 "the value of {name:?} has a \"%\": interpolation is not supported"
@@ -150,8 +149,8 @@ mod tests {
         let table = [
             ("A = 1\n", "1: \"A = 1\" stands before the first section, such as [DEFAULT]"),
             ("\n\nA", "3: \"A\" stands before the first section, such as [DEFAULT]"),
-            ("[DEFAULT]\nA", "2: \"A\" has no \"=\" or \":\""),
-            ("[DEFAULT]\n = 1", "2: no key before the delimiter"),
+            ("[DEFAULT]\nA", "2: \"A\" has no \"=\" or \":\" after a key"),
+            ("[DEFAULT]\n = 1", "2: \"= 1\" has no \"=\" or \":\" after a key"),
             (
                 "[DEFAULT]\nA = 1\n 2",
                 "3: indented deeper than line 2, whose value it would continue",

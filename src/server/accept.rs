@@ -78,11 +78,9 @@ impl<'a> Acceptor<'a> {
         // Near the limit one worker at a time, so that no two take the last place.
         let is_near = self.shared.open.load(Relaxed) + MAX_WORKERS >= self.shared.limit;
         let _turn = is_near.then(|| self.shared.turn.lock());
+        let limit = self.shared.limit;
         let result = match self.is_full() && !is_last_call {
-            true => Err(io::Error::other(format!(
-                "{} connections are open, the limit",
-                self.shared.limit
-            ))),
+            true => Err(io::Error::other(format!("{limit} connections are open, the limit"))),
             false => accept(listener),
         };
         match result {

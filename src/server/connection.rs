@@ -52,6 +52,8 @@ pub enum Connection {
 }
 
 impl Connection {
+    pub const NEW: Self = Self::Receiving(Vec::new());
+
     /// Not one byte has come.
     pub fn is_silent(&self) -> bool {
         matches!(self, Self::Receiving(buffer) if buffer.is_empty())
@@ -117,12 +119,6 @@ impl fmt::Display for Connection {
             }
             Self::Lingering => f.write_str("echo sent"),
         }
-    }
-}
-
-impl Default for Connection {
-    fn default() -> Self {
-        Self::Receiving(Vec::new())
     }
 }
 

@@ -53,17 +53,12 @@ pub struct Deadlines<T> {
     slots: Vec<Slot<T>>,
     free: u32,
     lists: [List; 3],
-    len: usize,
 }
 
 impl<T> Deadlines<T> {
     pub fn new() -> Self {
         let empty = List { first: NONE, last: NONE };
-        Self { slots: Vec::new(), free: NONE, lists: [empty; 3], len: 0 }
-    }
-
-    pub fn len(&self) -> usize {
-        self.len
+        Self { slots: Vec::new(), free: NONE, lists: [empty; 3] }
     }
 
     /// Drops the value where there is no memory for one more.
@@ -87,7 +82,6 @@ impl<T> Deadlines<T> {
                 index
             }
         };
-        self.len += 1;
         self.link(index);
         Ok(index)
     }
@@ -101,7 +95,6 @@ impl<T> Deadlines<T> {
         self.unlink(index);
         self.slots[index].next = self.free;
         self.free = index as u32;
-        self.len -= 1;
         Some(value)
     }
 
@@ -113,7 +106,7 @@ impl<T> Deadlines<T> {
         self.link(index);
     }
 
-    /// When the next value of any class is due.
+    /// When the next value of any class is due. None when there are no values.
     pub fn next(&self) -> Option<Instant> {
         let first = |list: &List| self.slots.get(list.first as usize).map(|slot| slot.deadline);
         self.lists.iter().filter_map(first).min()
@@ -177,7 +170,6 @@ mod tests {
         assert_eq!((open.due(Linger, at(8)), open.due(Linger, at(9))), (None, Some(a)));
         assert_eq!(open.remove(c), Some("c"));
         assert_eq!((open.next(), open.due(Service, at(9))), (Some(at(9)), None));
-        assert_eq!(open.len(), 1);
         assert_eq!(open.insert("d", Service, at(4)), Ok(c), "a freed slot is used again");
         assert_eq!(open.insert("e", Look, at(5)), Ok(b));
         assert_eq!(open.indices().len(), 3);
@@ -208,11 +200,10 @@ mod tests {
                 model.push(entry);
             }
             assert_eq!(open.due(Service, end), model.first().map(|entry| entry.0));
-            assert_eq!(open.len(), model.len());
         }
         while let Some(index) = open.due(Service, end) {
             assert_eq!((index, open.remove(index)), (model[0].0, Some(model.remove(0).1)));
         }
-        assert!(open.len() == 0 && model.is_empty());
+        assert!(open.next().is_none() && model.is_empty());
     }
 }

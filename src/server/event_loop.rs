@@ -69,7 +69,7 @@ impl<'a> EventLoop<'a> {
     /// Serves until the stop signal has come and everything is closed.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        while self.acceptor.listener().is_some() || self.peers.len() > 0 {
+        while self.acceptor.listener().is_some() || self.peers.next().is_some() {
             self.epoll.wait(&mut events, self.timeout())?;
             self.now = Instant::now();
             for token in events.tokens() {
@@ -112,7 +112,7 @@ impl<'a> EventLoop<'a> {
         let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
         let Some((stream, ip)) = accepted else { return false };
         self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
-        let peer = Peer { stream, ip, connection: Connection::default(), is_registered: false };
+        let peer = Peer { stream, ip, connection: Connection::NEW, is_registered: false };
         match self.peers.insert(peer, Class::Service, self.now + self.config.timeout) {
             Ok(index) => self.advance(index),
             Err(error) => {
@@ -147,10 +147,8 @@ impl<'a> EventLoop<'a> {
             Ok(Next::Close) => self.close(index),
             Err(error) => {
                 log_failure(log, *ip, &error);
-                match error {
-                    Error::TooLong(_) => self.half_close(index),
-                    Error::Empty | Error::Io(_) => self.close(index),
-                }
+                let lingers = matches!(error, Error::TooLong(_));
+                if lingers { self.half_close(index) } else { self.close(index) }
             }
         }
     }
@@ -217,11 +215,9 @@ impl<'a> EventLoop<'a> {
     fn close_all(&mut self) {
         self.close_silent();
         for index in self.peers.indices() {
-            match self.peers.get_mut(index).map(|peer| &peer.connection) {
-                Some(Connection::Lingering) => self.close(index),
-                Some(_) => self.give_up(index, self.config.drain_timeout),
-                None => {}
-            }
+            let Some(peer) = self.peers.get_mut(index) else { continue };
+            let lingers = matches!(peer.connection, Connection::Lingering);
+            if lingers { self.close(index) } else { self.give_up(index, self.config.drain_timeout) }
         }
     }
 

@@ -56,31 +56,30 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
-    match address {
+    let (v4, v6);
+    let (pointer, length): (*const libc::sockaddr, usize) = match address {
         SocketAddr::V4(address) => {
-            let address = libc::sockaddr_in {
+            v4 = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: address.port().to_be(),
                 sin_addr: libc::in_addr { s_addr: u32::from(*address.ip()).to_be() },
                 sin_zero: [0; 8],
             };
-            let length = size_of_val(&address) as libc::socklen_t;
-            // SAFETY: the pointer and the length describe a live sockaddr_in.
-            unsafe { libc::connect(fd, (&raw const address).cast(), length) }
+            ((&raw const v4).cast(), size_of_val(&v4))
         }
         SocketAddr::V6(address) => {
-            let address = libc::sockaddr_in6 {
+            v6 = libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: address.port().to_be(),
                 sin6_flowinfo: address.flowinfo(),
                 sin6_addr: libc::in6_addr { s6_addr: address.ip().octets() },
                 sin6_scope_id: address.scope_id(),
             };
-            let length = size_of_val(&address) as libc::socklen_t;
-            // SAFETY: the pointer and the length describe a live sockaddr_in6.
-            unsafe { libc::connect(fd, (&raw const address).cast(), length) }
+            ((&raw const v6).cast(), size_of_val(&v6))
         }
-    }
+    };
+    // SAFETY: the pointer and the length describe the one that is live.
+    unsafe { libc::connect(fd, pointer, length as libc::socklen_t) }
 }
 
 /// Tells the kernel to end the connection with ETIMEDOUT once its peer's host has acknowledged nothing for

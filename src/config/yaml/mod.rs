@@ -58,9 +58,6 @@ impl Parser {
         if content.starts_with('\t') {
             return Err("a tab in the indentation: use spaces".to_owned());
         }
-        if line.starts_with('%') {
-            return Err("directives (\"%\") are not supported".to_owned());
-        }
         let has_begun = std::mem::replace(&mut self.has_begun, true);
         let is_marker = |rest: &&str| rest.is_empty() || rest.starts_with([' ', '\t']);
         match line.strip_prefix("---").filter(is_marker) {
