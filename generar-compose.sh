@@ -108,4 +108,4 @@ fi
 
 [ "$directory/${file##*/} $verb" = "$root/docker-compose-dev.yaml docker-compose-up" ] ||
     printf 'generar-compose.sh: to start it: make -C %s %s %s=%s\n' "$(quoted "$root")" "$verb" "$variable" \
-        "$(quoted "$directory/${file##*/}")" >&2
+        "$(quoted "$directory/${file##*/}")" >&2 || true # FILE is written, even if stderr is not

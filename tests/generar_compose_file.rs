@@ -41,6 +41,21 @@ fn leaves_the_file_alone_when_the_disk_is_full() {
 }
 
 #[test]
+fn ends_with_0_once_the_file_is_written_whatever_stderr_is() {
+    let directory = Directory::built("quiet");
+    for stderr in ["2>&-", "2>/dev/full"] {
+        directory.script("elsewhere/quiet", &format!("exec ../generar-compose.sh new 1 {stderr}"));
+        let done = directory.run("elsewhere/quiet", &[]);
+        assert_eq!(
+            (done.status, names(&directory.path("elsewhere"))[0].as_str()),
+            (0, "new"),
+            "{stderr}"
+        );
+        fs::remove_file(directory.path("elsewhere/new")).unwrap();
+    }
+}
+
+#[test]
 fn says_where_it_cannot_write() {
     let directory = Directory::built("unwritable");
     fs::create_dir(directory.path("elsewhere/directory")).unwrap();
