@@ -40,6 +40,7 @@ if [ "${1-}" = --help ] || [ "${1-}" = -h ]; then
     printf 'usage: validar-echo-server.sh\nPrints "action: test_echo_server | result: success" or "... fail".\n'
     exit
 fi
+true >&2 || exec 2>/dev/null # closed: a file opened here would become stderr
 trap cleanup EXIT
 trap 'fail interrupted' INT TERM HUP
 

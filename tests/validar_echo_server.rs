@@ -55,6 +55,16 @@ fn compares_every_byte() {
 }
 
 #[test]
+fn needs_no_stderr() {
+    let directory = Directory::new("quiet");
+    directory.fake("docker", ENGINE);
+    directory.fake("nc", "cat");
+    directory.script("elsewhere/quiet", "exec sh ../validar-echo-server.sh 2>&-");
+    let done = directory.run("elsewhere/quiet", &[]);
+    assert_eq!((done.status, done.stdout.as_str()), (0, SUCCESS), "{done:?}");
+}
+
+#[test]
 fn sends_hello_echo_and_something_new_each_time() {
     let directory = Directory::new("nonce");
     directory.fake("docker", ENGINE);
