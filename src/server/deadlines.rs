@@ -31,7 +31,6 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
-#[derive(Debug)]
 struct Slot<T> {
     value: Option<T>,
     deadline: Instant,
@@ -41,14 +40,13 @@ struct Slot<T> {
     next: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct List {
     first: u32,
     last: u32,
 }
 
 /// Values by index, each with a deadline. An index is valid until its value is removed.
-#[derive(Debug)]
 pub struct Deadlines<T> {
     slots: Vec<Slot<T>>,
     free: u32,
