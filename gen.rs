@@ -37,7 +37,7 @@ const USAGE: &str = "usage: gen [--stack] [--root DIR] N";
 const HELP: &str = "
 Prints the Compose file for one server and N clients, N from 0 to 1022.
 
-  --stack     print the file for docker stack deploy instead, where N has no limit
+  --stack     print the file for docker stack deploy instead, where no bridge limits N
   --root DIR  look for the settings files below DIR, an absolute path
               (default: below the directory of the printed file)
   --help      print this text

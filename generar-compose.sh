@@ -74,7 +74,7 @@ trap 'rm -rf -- ${work:+"$work"} ${new:+"$new"}' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-# Not to end between the making of a file and the telling of its name.
+# Ignores signals until the name is known, so that the trap can delete the file.
 make_temporary() { trap '' HUP INT TERM && exec mktemp "$@"; }
 work=$(make_temporary -d) || fail "$1: left as it was"
 
@@ -83,7 +83,7 @@ elsewhere=yes
 [ "$directory" != "$root" ] || elsewhere=''
 text=$(generate ${stack:+"$stack"} ${elsewhere:+--root "$root"} "$2") || exit
 
-# A pipe or a device cannot be replaced; nor can /dev/stdout, whatever it leads to: its other lines stay.
+# A pipe or a device cannot be replaced. /dev/stdout may lead to a file: what it has stays, and the text is appended.
 case $file in
 /dev/std* | /dev/fd/* | /proc/*) replaceable='' ;;
 *) replaceable=yes ;;

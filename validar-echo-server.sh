@@ -4,7 +4,7 @@
 set -eu
 
 network=tp0_testing_net
-limit=5 # seconds for the echo; "timeout", because BusyBox has two netcats whose -w differ
+limit=5 # seconds for the echo, by "timeout": netcat's own -w means different things in different builds
 engine_limit=30 # seconds for any one answer of the engine
 said=''  # the result line is printed
 work=''  # directory for temporary files
@@ -46,12 +46,12 @@ trap 'fail interrupted' INT TERM HUP
 
 root=$(dirname -- "$(readlink -f -- "$0")")
 config=$root/server/config.ini
-# Not to end between the making of the directory and the telling of its name.
+# Ignores signals until the name is known, so that the trap can delete the directory.
 work=$(trap '' INT TERM HUP && exec mktemp -d)
 nonce=$(od -A n -t x1 -N 8 /dev/urandom | tr -d ' \n')
 container=validar-echo-server-$nonce
 
-# As the host has it: an old BusyBox's knows no -k, and macOS has none (the one in the container still holds).
+# The form of timeout that this host has, or none (macOS): then the limit in the container holds alone.
 for limited in "timeout -k 2 $engine_limit" "timeout $engine_limit" ''; do
     ! $limited true 2>/dev/null || break
 done
@@ -88,7 +88,7 @@ shown() {
     printf '"'
 }
 
-# In the background, for a shell puts off a trap until a command in the foreground ends. netcat ends with 0 or 1, and
+# In the background: a signal interrupts "wait", but no command in the foreground. netcat ends with 0 or 1, and
 # with more if the limit has ended it.
 exchange() {
     # shellcheck disable=SC2016 # for the container's shell to expand

@@ -3,7 +3,7 @@
 set -eu
 
 usage='usage: docker/compose.sh up|logs|down
-    up    build the image, start the containers of COMPOSE_FILE anew, wait until the server listens
+    up    build the image, start the server of COMPOSE_FILE anew, and once it listens the clients
     logs  follow their logs
     down  stop and remove what Compose has put on the network tp0_testing_net, and the network
 COMPOSE_FILE is docker-compose-dev.yaml unless set; if it is missing, up writes it with CLIENTS (5) clients.'
@@ -39,7 +39,7 @@ compose() {
     fi
 }
 
-# The bits for "others" decide: the containers' user owns no file. A mount needs no permission on the way to it.
+# The bits for "others" decide: the containers' user owns no file. Only the file's own mode counts, not its directories'.
 check_settings() {
     set -- server/config.ini client/config.yaml
     for settings in "$@"; do
@@ -60,7 +60,7 @@ check_network() {
     esac
 }
 
-# network_removal [WAY]: prints what removes the network; WAY comes first where no container is on it.
+# network_removal [WAY]: prints the command that removes the network. With no container on it, WAY precedes it.
 network_removal() {
     users=$(docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$network")
     way=${users:+docker rm --force $users&& }
@@ -150,7 +150,7 @@ up() {
     ids=$(earlier) # on its own, for set -e to see a failure
     # shellcheck disable=SC2086 # an argument for each id
     remove $ids
-    docker network rm "$network" >/dev/null 2>&1 || true # each Compose refuses the other's
+    docker network rm "$network" >/dev/null 2>&1 || true # 1.29 refuses a network that v2 has made, and v2 one of 1.29
     say 'starting the server (a second or two)'
     start server
     wait_for server server/config.ini 'accept_connections | result: in_progress'
@@ -193,7 +193,7 @@ down() {
 verb=${1:-}
 case $#:$verb in
 1:up | 1:logs | 1:down) ;;
-1:--help) say "$usage" && exit ;;
+1:--help | 1:-h) say "$usage" && exit ;;
 *) say "$usage" >&2 && exit 2 ;;
 esac
 cd -- "$(dirname -- "$(readlink -f -- "$0")")/.."
