@@ -71,6 +71,21 @@ fn at_the_limit_it_waits() {
     assert_eq!(ended.count("WARNING"), 2, "one for each episode");
 }
 
+/// Workers that look for a connection and find none take no place, not even for a moment.
+#[test]
+fn below_the_limit_it_does_not_warn() {
+    const ROUNDS: usize = 30;
+    const AT_A_TIME: usize = 3;
+    let server = Server::start(&[("SERVER_MAX_CONNECTIONS", "4"), ("SERVER_WORKERS", "16")]);
+    for _ in 0..ROUNDS {
+        complete(half(&server, AT_A_TIME), b"\n", b"half\n");
+        until("all closed", || sockets(server.program.pid()) == 1);
+    }
+    let (ended, _) = server.program.stop();
+    assert_eq!(ended.count("msg: half"), ROUNDS * AT_A_TIME);
+    assert_eq!(ended.count("WARNING"), 0);
+}
+
 /// Two workers, and what the process needs beside connections.
 #[test]
 fn the_limit_is_never_more_than_the_descriptors_allow() {
