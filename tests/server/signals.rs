@@ -1,20 +1,18 @@
 //! The real programs and their signals: which of them ask for a shutdown, and when.
 
-mod support;
-
 use std::fs::{self, File};
 use std::hint::spin_loop;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use support::client::{HOUR, client, listen};
-use support::load::Load;
-use support::proc::handles;
-use support::program::{Program, SERVER, command};
-use support::server::Server;
-use support::sockets::{make_fifo, read_to_end};
-use support::{directory, until};
+use crate::support::client::{HOUR, client, listen};
+use crate::support::load::Load;
+use crate::support::proc::handles;
+use crate::support::program::{Program, SERVER, command};
+use crate::support::server::Server;
+use crate::support::sockets::{make_fifo, read_to_end};
+use crate::support::{directory, until};
 
 #[test]
 fn a_thousand_signals_are_one_shutdown() {

@@ -28,10 +28,10 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn prints_the_golden_files() {
-    assert_eq!(printed(&["0"]), include_str!("golden/compose-0.yaml"));
-    assert_eq!(printed(&["2"]), include_str!("golden/compose-2.yaml"));
-    assert_eq!(printed(&["--stack", "0"]), include_str!("golden/stack-0.yaml"));
-    assert_eq!(printed(&["--stack", "2"]), include_str!("golden/stack-2.yaml"));
+    assert_eq!(printed(&["0"]), include_str!("../golden/compose-0.yaml"));
+    assert_eq!(printed(&["2"]), include_str!("../golden/compose-2.yaml"));
+    assert_eq!(printed(&["--stack", "0"]), include_str!("../golden/stack-0.yaml"));
+    assert_eq!(printed(&["--stack", "2"]), include_str!("../golden/stack-2.yaml"));
 }
 
 /// Only the number differs, and no bridge limits it.

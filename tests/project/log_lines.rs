@@ -3,19 +3,17 @@
 //! Every line that a test of this project reads from a program is held against the table, when the program has
 //! ended: `support::Program::wait`. The runs here are at DEBUG, which shows the most lines.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use support::client::{accept, listen, start};
-use support::directory;
-use support::log_lines::{Row, parse, table};
-use support::program::{CLIENT, Ended, Program, SERVER, command};
-use support::server::{Reserved, Server};
-use support::sockets::{half_close, read_to_end, reset};
+use crate::support::client::{accept, listen, start};
+use crate::support::directory;
+use crate::support::log_lines::{Row, parse, table};
+use crate::support::program::{CLIENT, Ended, Program, SERVER, command};
+use crate::support::server::{Reserved, Server};
+use crate::support::sockets::{half_close, read_to_end, reset};
 
 const DEBUG: (&str, &str) = ("LOGGING_LEVEL", "DEBUG");
 const CLIENT_DEBUG: (&str, &str) = ("CLI_LOG_LEVEL", "DEBUG");
@@ -38,7 +36,7 @@ fn source(program: &str) -> String {
 /// Both directions, by the text of the format strings: the rarest line is a row, and each row is a line.
 #[test]
 fn the_table_has_every_line_of_the_sources() {
-    let table = table(include_str!("../README.md"));
+    let table = table(include_str!("../../README.md"));
     for program in ["server", "client"] {
         let source = source(program);
         let mut rows: Vec<_> = table.iter().filter(|row| row.programs.contains(&program)).collect();
@@ -72,8 +70,8 @@ fn the_table_has_every_line_of_the_sources() {
 
 #[test]
 fn both_readmes_have_the_same_table() {
-    let english = table(include_str!("../README.md"));
-    assert_eq!(english, table(include_str!("../README.es.md")));
+    let english = table(include_str!("../../README.md"));
+    assert_eq!(english, table(include_str!("../../README.es.md")));
     assert!(english.len() > 15);
 }
 

@@ -1,15 +1,13 @@
 //! The real server over loopback.
 
-mod support;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use support::program::{Program, SERVER, command};
-use support::server::Server;
-use support::sockets::{half_close, read_to_end};
-use support::{os_error, until, untimed};
+use crate::support::program::{Program, SERVER, command};
+use crate::support::server::Server;
+use crate::support::sockets::{half_close, read_to_end};
+use crate::support::{os_error, until, untimed};
 
 const REQUIRED: [(&str, &str); 4] = [
     ("SERVER_PORT", "0"),

@@ -1,13 +1,11 @@
 //! validar-echo-server.sh without Docker: a fake `docker` runs a container's command right here, where a fake `nc`
 //! stands for the server.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use support::scripts::{Directory, ended};
+use crate::support::scripts::{Directory, ended};
 
 const SUCCESS: &str = "action: test_echo_server | result: success\n";
 const FAIL: &str = "action: test_echo_server | result: fail\n";

@@ -1,14 +1,12 @@
 //! The real client, ended by SIGTERM wherever it is.
 
-mod support;
-
 use std::io::Write;
 
-use support::client::{
+use crate::support::client::{
     DELIVERED, HOUR, UNREACHABLE, accept, assert_ends, listen, start, wait_for_connecting,
 };
-use support::server::Server;
-use support::sockets::drop_packets;
+use crate::support::server::Server;
+use crate::support::sockets::drop_packets;
 
 #[test]
 fn ends_while_it_connects() {

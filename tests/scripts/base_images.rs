@@ -1,8 +1,6 @@
 //! docker/base-images.sh, with a fake `docker`.
 
-mod support;
-
-use support::scripts::{Directory, Ended, ended};
+use crate::support::scripts::{Directory, Ended, ended};
 
 /// An engine of an amd64 machine that has the images of one platform; no registry answers.
 fn for_platform(test: &str, images: &str, wanted: &str) -> (Ended, String) {

@@ -1,17 +1,15 @@
 //! The real server and peers that misbehave: nobody else notices.
 
-mod support;
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::limits::{allow_descriptors, limit_memory};
-use support::proc::{descriptors, memory, sockets};
-use support::program::Program;
-use support::server::{Server, assert_prompt};
-use support::sockets::{connect_with_small_window, read_to_end, reset};
-use support::{DEADLINE, until, untimed};
+use crate::support::limits::{allow_descriptors, limit_memory};
+use crate::support::proc::{descriptors, memory, sockets};
+use crate::support::program::Program;
+use crate::support::server::{Server, assert_prompt};
+use crate::support::sockets::{connect_with_small_window, read_to_end, reset};
+use crate::support::{DEADLINE, until, untimed};
 
 /// A peer that gets `bytes` out and then does nothing.
 fn peer(server: &Server, bytes: &[u8]) -> TcpStream {

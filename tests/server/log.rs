@@ -1,7 +1,5 @@
 //! The real server's log: what a peer sends cannot forge it, and its loss costs nothing else.
 
-mod support;
-
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,13 +8,15 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::limits::{close_stdout, limit_file_size};
-use support::load::complete;
-use support::log_lines::parse;
-use support::program::Program;
-use support::server::{Server, assert_prompt, mute};
-use support::sockets::{half_close, make_fifo, read_to_end, shrink_pipe, shrink_send_buffer};
-use support::{DEADLINE, directory, until};
+use crate::support::limits::{close_stdout, limit_file_size};
+use crate::support::load::complete;
+use crate::support::log_lines::parse;
+use crate::support::program::Program;
+use crate::support::server::{Server, assert_prompt, mute};
+use crate::support::sockets::{
+    half_close, make_fifo, read_to_end, shrink_pipe, shrink_send_buffer,
+};
+use crate::support::{DEADLINE, directory, until};
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {

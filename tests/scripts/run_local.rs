@@ -1,14 +1,12 @@
 //! run-local.sh, and that nothing it started outlives it.
 
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::scripts::{Directory, PROGRAMS, ended};
+use crate::support::scripts::{Directory, PROGRAMS, ended};
 
 #[test]
 fn refuses_bad_arguments() {

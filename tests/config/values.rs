@@ -1,12 +1,10 @@
 //! Settings: precedence and defaults.
 
-mod support;
-
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use support::settings::{INI, YAML, client, file, server};
+use crate::support::settings::{INI, YAML, client, file, server};
 
 use tp0::log::Level;
 

@@ -1,19 +1,17 @@
 //! The real server at its limit of connections.
 
-mod support;
-
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use support::limits::limit_descriptors;
-use support::load::complete;
-use support::proc::{processor_time, sockets};
-use support::program::Program;
-use support::server::Server;
-use support::sockets::read_to_end;
-use support::until;
+use crate::support::limits::limit_descriptors;
+use crate::support::load::complete;
+use crate::support::proc::{processor_time, sockets};
+use crate::support::program::Program;
+use crate::support::server::Server;
+use crate::support::sockets::read_to_end;
+use crate::support::until;
 
 const MAX_CONNECTIONS: usize = 20;
 const WARNING: &str =

@@ -1,11 +1,9 @@
 //! generar-compose.sh and its FILE: replaced whole, or left as it was.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use support::scripts::{Directory, ended, gen_prints, names};
+use crate::support::scripts::{Directory, ended, gen_prints, names};
 
 #[test]
 fn leaves_the_file_alone_when_gen_fails_half_way() {

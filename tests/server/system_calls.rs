@@ -6,8 +6,6 @@
 //! all connections and messages there when it goes on, and later all of them closed.
 #![allow(unsafe_code)]
 
-mod support;
-
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 
-use support::proc::sockets;
-use support::program::before_exec;
-use support::server::Server;
-use support::{DEADLINE, directory, field, until};
+use crate::support::proc::sockets;
+use crate::support::program::before_exec;
+use crate::support::server::Server;
+use crate::support::{DEADLINE, directory, field, until};
 
 /// Of a peer that closes at once: accept4, ioctl, recvfrom, sendto, shutdown, recvfrom, close. What a loop
 /// iteration needs for all its connections together may be a quarter of a call for each. With debug

@@ -2,8 +2,6 @@
 //! namespaces of its own, with an /etc and a network that a test makes.
 #![allow(unsafe_code)]
 
-mod support;
-
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
@@ -14,10 +12,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{mem, ptr, thread};
 
-use support::client::{HOUR, accept, assert_delivered, assert_ends, client, listen, why};
-use support::program::{CLIENT, Program, before_exec, command};
-use support::server::Server;
-use support::{check, directory, until};
+use crate::support::client::{HOUR, accept, assert_delivered, assert_ends, client, listen, why};
+use crate::support::program::{CLIENT, Program, before_exec, command};
+use crate::support::server::Server;
+use crate::support::{check, directory, until};
 
 /// `command`, to run in a namespace of its own of this `kind` (namespaces(7)), which `prepare` makes
 /// ready for it. A namespace for users comes with it, so that nobody has to be root.

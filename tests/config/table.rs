@@ -1,11 +1,9 @@
 //! The table of settings in `src/config/`: each row is read, and both READMEs and `--help` have it.
 
-mod support;
-
 use std::ffi::OsString;
 use std::path::Path;
 
-use support::program::{CLIENT, Program, SERVER, command};
+use crate::support::program::{CLIENT, Program, SERVER, command};
 
 use tp0::config::{ClientConfig, Environment, ServerConfig, Setting};
 
@@ -77,14 +75,14 @@ fn help_has_every_row() {
 fn both_readmes_have_every_row() {
     let readmes = [
         (
-            include_str!("../README.md"),
+            include_str!("../../README.md"),
             "",
             "required",
             "| server, file and environment |",
             "| client, file |",
         ),
         (
-            include_str!("../README.es.md"),
+            include_str!("../../README.es.md"),
             ".es",
             "obligatorio",
             "| servidor, archivo y entorno |",

@@ -1,18 +1,16 @@
 //! The real client when its server or the network fails.
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use support::client::{
+use crate::support::client::{
     DELIVERED, UNREACHABLE, accept, assert_delivered, listen, start, wait_for_connecting, why,
 };
-use support::server::Reserved;
-use support::sockets::{drop_packets, pass_packets};
-use support::{DEADLINE, field, os_error, untimed};
+use crate::support::server::Reserved;
+use crate::support::sockets::{drop_packets, pass_packets};
+use crate::support::{DEADLINE, field, os_error, untimed};
 
 /// A server that deals with one connection after the other by `answer`, which gets the message.
 fn play<F>(connections: usize, mut answer: F) -> (String, JoinHandle<()>)

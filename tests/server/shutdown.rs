@@ -1,18 +1,16 @@
 //! The real server and signals at the worst moment.
 
-mod support;
-
 use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::load::Load;
-use support::proc::{sockets, time_waits};
-use support::server::Server;
-use support::sockets::read_to_end;
-use support::{field, until};
+use crate::support::load::Load;
+use crate::support::proc::{sockets, time_waits};
+use crate::support::server::Server;
+use crate::support::sockets::read_to_end;
+use crate::support::{field, until};
 
 /// The server lets a connection that was made in the last instant bring its message for 50 ms. On a
 /// busy machine a client may be held up for longer between its connect and its write.

@@ -1,15 +1,13 @@
 //! The real server after many connections.
 
-mod support;
-
 use std::process::Stdio;
 
-use support::load::Load;
-use support::proc::{descriptors, memory, sockets};
-use support::program::Program;
-use support::server::{Server, mute};
-use support::sockets::reset;
-use support::until;
+use crate::support::load::Load;
+use crate::support::proc::{descriptors, memory, sockets};
+use crate::support::program::Program;
+use crate::support::server::{Server, mute};
+use crate::support::sockets::reset;
+use crate::support::until;
 
 /// LONG_RUN=200000 asks for more. A firewall that tracks connections remembers each for ten seconds,
 /// and drops packets once it has too many to remember.

@@ -1,14 +1,12 @@
 //! Settings: every error word for word.
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use support::directory;
-use support::limits::keep_to_permissions;
-use support::program::{CLIENT, Program, SERVER, command};
-use support::settings::{INI, Variables, YAML, client, file, server};
+use crate::support::directory;
+use crate::support::limits::keep_to_permissions;
+use crate::support::program::{CLIENT, Program, SERVER, command};
+use crate::support::settings::{INI, Variables, YAML, client, file, server};
 
 #[test]
 fn server_errors_say_where_what_and_why() {

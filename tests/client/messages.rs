@@ -1,13 +1,11 @@
 //! The real client and the real server, when nothing goes wrong.
 
-mod support;
-
 use std::io::Write;
 
-use support::client::{HOUR, accept, listen, start};
-use support::program::{CLIENT, Program, command};
-use support::server::Server;
-use support::untimed;
+use crate::support::client::{HOUR, accept, listen, start};
+use crate::support::program::{CLIENT, Program, command};
+use crate::support::server::Server;
+use crate::support::untimed;
 
 #[test]
 fn completes_its_loop_as_the_original_does() {

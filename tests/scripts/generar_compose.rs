@@ -1,12 +1,10 @@
 //! generar-compose.sh: what it writes and says, and where it finds gen.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
-use support::scripts::{Directory, PROGRAMS, gen_prints, names};
+use crate::support::scripts::{Directory, PROGRAMS, gen_prints, names};
 
 #[test]
 fn refuses_bad_arguments_and_leaves_the_file_alone() {

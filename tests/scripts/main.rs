@@ -1,0 +1,11 @@
+//! gen and the shell scripts, without Docker.
+
+mod base_images;
+mod compose_file;
+mod generar_compose;
+mod generar_compose_file;
+mod run_local;
+mod validar_echo_server;
+
+#[path = "../support/mod.rs"]
+mod support;
