@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tp0::cli::{self, Failure, Request};
-use tp0::client::delivery::{Delivery, Error};
+use tp0::client::{Client, Error};
 use tp0::config::duration::GoDuration;
 use tp0::config::{self, ClientConfig};
-use tp0::log::{Escaped, Log};
+use tp0::escape::{Escaped, Message};
+use tp0::log::Log;
 use tp0::sys::signal::StopSignal;
-use tp0::sys::stdout;
 
 const ABOUT: &str = "\
 usage: client [--config PATH | --help | --version]
@@ -29,12 +29,11 @@ fn run() -> Result<(), Failure> {
         Request::Run(config) => config,
     };
     let config = ClientConfig::load(&config, &config::environment).map_err(Failure::usage)?;
-    stdout::make_nonblocking();
     let mut log = Log::new(config.log_level.level);
     log_start(&mut log, &config);
-    let mut delivery = Delivery::new(&config, stop, log);
-    let end = send_messages(&mut delivery, &config);
-    close(delivery, &config.id, end)
+    let mut client = Client::new(&config, stop, log);
+    let result = send_messages(&mut client, &config);
+    close(client, &config.id, result)
 }
 
 fn log_start(log: &mut Log, config: &ClientConfig) {
@@ -52,39 +51,41 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     log.flush();
 }
 
-/// Sends a message, checks the echo, pauses. It pauses after the last message too, as the course's original
-/// client does.
-fn send_messages(delivery: &mut Delivery, config: &ClientConfig) -> Result<(), Error> {
-    let id = &config.id;
+/// Sends a message, checks the echo, pauses. It pauses after the last message too, as the course's original client does.
+fn send_messages(client: &mut Client, config: &ClientConfig) -> Result<(), Error> {
     for number in 1..=config.loop_amount {
-        let message = format!("[CLIENT {id}] Message N°{number}\n");
-        delivery.deliver(message.as_bytes())?;
-        let (id, message) = (Escaped(id.as_bytes()), Escaped(message.trim_end().as_bytes()));
-        delivery.log.info(format_args!(
+        let message = format!("[CLIENT {}] Message N°{number}\n", config.id);
+        client.deliver(message.as_bytes())?;
+        let id = Escaped(config.id.as_bytes());
+        let message = Message(message.as_bytes());
+        client.log.info(format_args!(
             "action: receive_message | result: success | client_id: {id} | msg: {message}"
         ));
-        delivery.sleep_until(Instant::now() + config.loop_period)?;
+        client.sleep_until(Instant::now() + config.loop_period)?;
     }
     Ok(())
 }
 
-/// Closes everything and logs how it ended.
-fn close(delivery: Delivery, id: &str, end: Result<(), Error>) -> Result<(), Failure> {
+/// Closes everything and logs how the work ended.
+fn close(client: Client, id: &str, result: Result<(), Error>) -> Result<(), Failure> {
     let id = Escaped(id.as_bytes());
-    let mut log = delivery.close(matches!(end, Err(Error::Stopped)));
-    let mut result = Ok(());
-    match end {
+    let mut log = client.close();
+    let result = match result {
         Ok(()) => {
             log.info(format_args!("action: loop_finished | result: success | client_id: {id}"));
+            Ok(())
         }
-        Err(Error::Stopped) => log.info(format_args!("action: shutdown | result: success")),
-        Err(Error::Retryable(error) | Error::Fatal(error)) => {
-            result = Err(Failure::logged());
+        Err(Error::Stopped) => {
+            log.info(format_args!("action: shutdown | result: success"));
+            Ok(())
+        }
+        Err(Error::Retryable(error) | Error::Unresolved(error) | Error::Fatal(error)) => {
             log.error(format_args!(
                 "action: receive_message | result: fail | client_id: {id} | error: {error}"
             ));
+            Err(Failure::logged())
         }
-    }
+    };
     log.flush();
     result
 }

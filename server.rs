@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use tp0::cli::{self, Failure, Request};
 use tp0::config::{self, ServerConfig};
-use tp0::log::{Escaped, Log};
+use tp0::escape::Escaped;
+use tp0::log::Log;
 use tp0::server;
 use tp0::sys::listener;
-use tp0::sys::signal::StopSignal;
-use tp0::sys::stdout;
+use tp0::sys::signal::{self, StopSignal};
 
 const ABOUT: &str = "\
 usage: server [--config PATH | --help | --version]
@@ -29,7 +29,7 @@ fn run() -> Result<(), Failure> {
         Request::Run(config) => config,
     };
     let config = ServerConfig::load(&config, &config::environment).map_err(Failure::usage)?;
-    stdout::make_nonblocking();
+    signal::set_shutdown_time(config.drain_timeout);
     let mut log = Log::new(config.logging_level.level);
     let listener = listen(&config)?;
     log_start(&mut log, &config, &listener);

@@ -76,8 +76,7 @@ pub fn help(about: &str, settings: &[Setting]) -> String {
         text += &default.map(|default| format!(" [{default}]")).unwrap_or_default();
     }
     text + "\n
-Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings, 128 + n ended by a
-second signal n, more than 100 ms after the first."
+Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings."
 }
 
 /// Prints a text that was asked for.

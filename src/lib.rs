@@ -1,9 +1,10 @@
-//! The modules of the server and the client. They use each other one way: `server` and `client` use
-//! `config`, `log` and `sys`, and not each other. ARCHITECTURE.md has the picture.
+//! The modules of the server and the client. They use each other one way: `server` and `client` use `config`,
+//! `escape`, `log` and `sys`, and not each other. ARCHITECTURE.md has the picture.
 
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod escape;
 pub mod log;
 pub mod server;
 pub mod sys;

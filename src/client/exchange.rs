@@ -3,13 +3,13 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::log::Escaped;
+use crate::escape::Escaped;
 use crate::sys::poll::Interest;
 
-/// What the exchange waits for next.
+/// What the exchange needs next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    Await(Interest),
+    Wait(Interest),
     /// The echo is complete, and the same byte for byte.
     Done,
 }
@@ -58,11 +58,11 @@ impl<'a> Exchange<'a> {
             match stream.write(&self.message[self.sent..]) {
                 Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => self.sent += count,
-                Err(error) if must_wait(&error) => return Ok(Progress::Await(Interest::Writable)),
+                Err(error) if must_wait(&error) => return Ok(Progress::Wait(Interest::Writable)),
                 Err(error) => return Err(Error::Io(error)),
             }
         }
-        Ok(Progress::Await(Interest::Readable))
+        Ok(Progress::Wait(Interest::Readable))
     }
 
     fn receive(&mut self, stream: &mut impl Read) -> Result<Progress, Error> {
@@ -75,7 +75,7 @@ impl<'a> Exchange<'a> {
                     return Err(Error::Io(io::Error::other(reason)));
                 }
                 Ok(count) => self.compare(&buffer[..count])?,
-                Err(error) if must_wait(&error) => return Ok(Progress::Await(Interest::Readable)),
+                Err(error) if must_wait(&error) => return Ok(Progress::Wait(Interest::Readable)),
                 Err(error) => return Err(Error::Io(error)),
             }
         }

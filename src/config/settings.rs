@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::document::{Entry, SyntaxError};
-use crate::log::Escaped;
+use crate::escape::Escaped;
 
 /// A string literal.
 pub type Text = &'static str;

@@ -1,157 +1,163 @@
-//! New connections, up to a limit that all workers share.
+//! New connections, from the listener that all workers share.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::config::MAX_WORKERS;
+use super::token::Token;
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
 
-/// The listener's token in epoll.
-pub const LISTENER_TOKEN: usize = usize::MAX;
-
-/// How long a worker does not watch the listener after it could not accept. The listener stays
-/// readable: a level-triggered loop that went on watching it would spin.
+/// How long a worker does not watch the listener after it could not accept. The listener stays readable, so a
+/// level-triggered loop that went on watching it would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the workers have in common.
-pub struct Shared {
-    /// Open connections, at the most.
+/// A worker warns once in this time at the most.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+
+/// The open connections of all workers together.
+pub struct OpenConnections {
+    count: AtomicUsize,
+    /// Workers that accept at the same moment may exceed it, by one connection for each worker but one.
     limit: usize,
-    open: AtomicUsize,
-    /// Held while a worker accepts, when few places are left.
-    turn: Mutex<()>,
-    /// The log has its warning that accepting has stopped. The next warning comes only after half of the
-    /// places have become free.
-    has_warned: AtomicBool,
 }
 
-impl Shared {
+impl OpenConnections {
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            open: AtomicUsize::new(0),
-            turn: Mutex::new(()),
-            has_warned: AtomicBool::new(false),
-        }
+        Self { count: AtomicUsize::new(0), limit }
     }
 }
 
 /// One worker's side of the listener.
 pub struct Acceptor<'a> {
-    /// None once this worker is done with it. It is closed when all are.
+    /// None once this worker has let go of it. The last worker to do so closes it.
     listener: Option<Arc<TcpListener>>,
-    shared: &'a Shared,
-    /// When accepting resumes. None while it is not paused.
-    resume_at: Option<Instant>,
+    open: &'a OpenConnections,
+    is_watching: bool,
+    /// When a pause ends. None while there is no pause.
+    paused_until: Option<Instant>,
+    warned_at: Option<Instant>,
 }
 
 impl<'a> Acceptor<'a> {
-    pub fn new(listener: Arc<TcpListener>, shared: &'a Shared, epoll: &Epoll) -> io::Result<Self> {
-        epoll.add_shared(&*listener, LISTENER_TOKEN)?;
-        Ok(Self { listener: Some(listener), shared, resume_at: None })
+    pub fn new(
+        listener: Arc<TcpListener>,
+        open: &'a OpenConnections,
+        epoll: &Epoll,
+    ) -> io::Result<Self> {
+        epoll.add_shared(&*listener, Token::Listener.into())?;
+        Ok(Self {
+            listener: Some(listener),
+            open,
+            is_watching: true,
+            paused_until: None,
+            warned_at: None,
+        })
     }
 
-    /// The listener, until it is closed.
+    /// The listener, until this worker has let go of it.
     pub fn listener(&self) -> Option<&TcpListener> {
         self.listener.as_deref()
     }
 
-    /// Whether there is no place for another connection.
-    pub fn is_full(&self) -> bool {
-        self.shared.open.load(Relaxed) >= self.shared.limit
-    }
-
-    /// Accepts the next connection of the queue, if there is a place for it. With `is_last_call` the
-    /// limit does not count: the shutdown empties the queue, as far as file descriptors suffice.
-    pub fn accept(
-        &mut self,
-        is_last_call: bool,
-        epoll: &Epoll,
-        now: Instant,
-        log: &mut Log,
-    ) -> Option<(TcpStream, IpAddr)> {
-        let listener = self.listener.as_deref()?;
-        // Near the limit one worker at a time, so that no two take the last place.
-        let is_near = self.shared.open.load(Relaxed) + MAX_WORKERS >= self.shared.limit;
-        let _turn = is_near.then(|| self.shared.turn.lock());
-        let limit = self.shared.limit;
-        let result = match self.is_full() && !is_last_call {
-            true => Err(io::Error::other(format!("{limit} connections are open, the limit"))),
-            false => accept(listener),
-        };
-        match result {
-            Ok(accepted) => {
-                self.shared.open.fetch_add(1, Relaxed);
-                return Some(accepted);
+    /// Accepts the next connection of the queue. Returns None if the queue is empty, or if no other connection can be
+    /// open now: then a pause begins.
+    pub fn accept(&mut self, now: Instant, log: &mut Log) -> Option<(TcpStream, IpAddr)> {
+        self.paused_until = None;
+        loop {
+            let listener = self.listener.as_deref()?;
+            if self.open.count.load(Relaxed) >= self.open.limit {
+                let limit = self.open.limit;
+                self.pause(now, log, &format_args!("{limit} connections are open, the limit"));
+                return None;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The limit, or accept(2) has failed: mostly for want of a file descriptor or of memory.
-            Err(error) => self.pause(epoll, now, log, &error),
+            match accept(listener) {
+                Ok(accepted) => {
+                    self.open.count.fetch_add(1, Relaxed);
+                    return Some(accepted);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if is_shortage(&error) => {
+                    self.pause(now, log, &error);
+                    return None;
+                }
+                // An error of this one connection, which is gone.
+                Err(error) => log.debug(format_args!(
+                    "action: accept_connections | result: fail | error: {error}"
+                )),
+            }
         }
-        None
     }
 
-    fn pause(&mut self, epoll: &Epoll, now: Instant, log: &mut Log, error: &io::Error) {
-        if !self.shared.has_warned.swap(true, Relaxed) {
+    fn pause(&mut self, now: Instant, log: &mut Log, reason: &dyn Display) {
+        self.paused_until = Some(now + PAUSE);
+        let is_quiet = self.warned_at.is_some_and(|at| now < at + BETWEEN_WARNINGS);
+        if !is_quiet {
+            self.warned_at = Some(now);
             log.warning(format_args!(
-                "action: accept_connections | result: fail | error: {error}: waiting until it can resume"
+                "action: accept_connections | result: fail | error: {reason}: waiting until it can resume"
             ));
-        }
-        let is_registered = self.resume_at.replace(now + PAUSE).is_none();
-        if let (true, Some(listener)) = (is_registered, self.listener.as_deref()) {
-            // It is registered, so this cannot fail.
-            let _ = epoll.delete(listener);
-        }
-    }
-
-    /// A connection is closed: there is a place for another one.
-    pub fn release(&mut self, now: Instant) {
-        let open = self.shared.open.fetch_sub(1, Relaxed) - 1;
-        // A store each time would slow down the other workers, which share the cache line.
-        if open <= self.shared.limit / 2 && self.shared.has_warned.load(Relaxed) {
-            self.shared.has_warned.store(false, Relaxed);
-        }
-        if self.resume_at.is_some() {
-            self.resume_at = Some(now);
         }
     }
 
     pub fn is_paused(&self) -> bool {
-        self.resume_at.is_some()
+        self.paused_until.is_some()
     }
 
-    /// When [`Acceptor::resume`] is due.
+    /// When a pause ends, if there is one.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.resume_at
+        self.paused_until
     }
 
-    /// Ends a pause, once its time has come.
-    pub fn resume(&mut self, epoll: &Epoll, now: Instant) {
+    /// A connection of this worker is closed, so another one can be accepted.
+    pub fn release(&mut self) {
+        self.open.count.fetch_sub(1, Relaxed);
+        self.paused_until = None;
+    }
+
+    /// Watches the listener, except during a pause.
+    pub fn watch(&mut self, epoll: &Epoll, now: Instant) {
         let Some(listener) = self.listener.as_deref() else { return };
-        if self.resume_at.is_some_and(|at| at <= now) {
-            let result = epoll.add_shared(listener, LISTENER_TOKEN);
-            self.resume_at = result.err().map(|_| now + PAUSE);
+        if self.paused_until.is_some_and(|at| at <= now) {
+            self.paused_until = None;
+        }
+        if self.is_paused() && self.is_watching {
+            // The listener is registered, so this cannot fail.
+            let _ = epoll.delete(listener);
+            self.is_watching = false;
+        }
+        if !self.is_paused() && !self.is_watching {
+            self.is_watching = epoll.add_shared(listener, Token::Listener.into()).is_ok();
+            if !self.is_watching {
+                self.paused_until = Some(now + PAUSE);
+            }
         }
     }
 
     /// Lets go of the listener. The last worker to do so closes it, and returns true.
     pub fn close(&mut self, epoll: &Epoll) -> bool {
         let Some(listener) = self.listener.take() else { return false };
-        if self.resume_at.take().is_none() {
-            // While others keep it open, this loop must not be woken for it.
+        self.paused_until = None;
+        if self.is_watching {
+            // While other workers keep it open, it must not wake this one.
             let _ = epoll.delete(&*listener);
         }
         Arc::into_inner(listener).is_some()
     }
 }
 
-/// A stream that does not block. An IPv4 peer of an IPv6 listener is shown as the IPv4 address it is.
+/// Accepts a stream that does not block. An IPv4 peer of an IPv6 listener is shown as the IPv4 address it is.
 fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     let (stream, address) = listener.accept()?;
     stream.set_nonblocking(true)?;
     Ok((stream, address.ip().to_canonical()))
+}
+
+/// Whether the process or the machine lacks file descriptors or memory. Any other error of accept(2) belongs to the
+/// connection that was to be accepted.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }

@@ -2,64 +2,75 @@
 
 use std::fmt::Display;
 use std::io;
-use std::net::{IpAddr, Shutdown as Half, TcpListener, TcpStream};
+use std::net::{self, IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accept::{self, Acceptor};
-use super::connection::{Connection, Error, Next};
-use super::deadlines::{Class, Deadlines, LAST_LOOK, LINGER, LOOK};
-use super::shutdown::{self, Phase, Shutdown};
+use super::accept::{Acceptor, OpenConnections};
+use super::connection::{Connection, Error, Received};
+use super::connections::{Connections, Peer};
+use super::shutdown::Shutdown;
+use super::token::Token;
 use crate::config::ServerConfig;
 use crate::config::duration::GoDuration;
-use crate::log::{Escaped, Level, Log};
+use crate::escape::Message;
+use crate::log::{Level, Log};
 use crate::sys::epoll::{Epoll, Events};
 use crate::sys::poll::Interest;
 use crate::sys::signal::StopSignal;
-use crate::sys::stream::Corked;
+use crate::sys::stream::MoreFollows;
 
 /// Events of one loop iteration.
 const EVENTS: usize = 256;
+
 /// Connections accepted in one loop iteration, so that those that are open need not wait for long.
-const ACCEPTS: usize = 64;
+pub const ACCEPTS: usize = 64;
+
 /// What one read takes at the most, in bytes.
 const SCRATCH: usize = 64 * 1024;
 
-struct Peer {
-    stream: TcpStream,
-    ip: IpAddr,
-    connection: Connection,
-    is_registered: bool,
-}
+/// A peer that has sent a part of a message, and then nothing for so long, has sent all of it.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// After the half-close the loop checks once, after this time, whether the peer has closed. Most have. They need no place
+/// in epoll and no event.
+const CHECK: Duration = Duration::from_millis(100);
+
+/// A loop that is awake for another reason checks earlier, after this time: a tenth of the CPU per connection.
+const EARLY_CHECK: Duration = Duration::from_millis(10);
+
+/// How long a peer may leave its side open after that check.
+const LINGER: Duration = Duration::from_secs(2);
 
 pub struct EventLoop<'a> {
-    config: &'a ServerConfig,
-    shutdown: &'a Shutdown,
-    epoll: Epoll,
-    acceptor: Acceptor<'a>,
-    peers: Deadlines<Peer>,
+    pub(super) config: &'a ServerConfig,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) epoll: Epoll,
+    pub(super) acceptor: Acceptor<'a>,
+    pub(super) connections: Connections,
     scratch: Vec<u8>,
-    log: Log,
+    pub(super) log: Log,
     /// The time of this loop iteration.
-    now: Instant,
+    pub(super) now: Instant,
 }
 
 impl<'a> EventLoop<'a> {
     pub fn new(
         config: &'a ServerConfig,
         listener: Arc<TcpListener>,
-        accepting: &'a accept::Shared,
+        open: &'a OpenConnections,
         stop: &StopSignal,
         shutdown: &'a Shutdown,
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        epoll.await_once(stop, shutdown::SIGNAL_TOKEN, Interest::Readable, &mut false)?;
+        epoll.add(stop, Token::Signal.into(), Interest::Readable)?;
+        let acceptor = Acceptor::new(listener, open, &epoll)?;
         Ok(Self {
             config,
             shutdown,
-            acceptor: Acceptor::new(listener, accepting, &epoll)?,
             epoll,
-            peers: Deadlines::new(),
+            acceptor,
+            connections: Connections::default(),
             scratch: vec![0; SCRATCH],
             log: Log::new(config.logging_level.level),
             now: Instant::now(),
@@ -69,24 +80,16 @@ impl<'a> EventLoop<'a> {
     /// Serves until the stop signal has come and everything is closed.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
-        while self.acceptor.listener().is_some() || self.peers.next().is_some() {
+        while self.acceptor.listener().is_some() || !self.connections.is_empty() {
             self.epoll.wait(&mut events, self.timeout())?;
             self.now = Instant::now();
+            self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log);
             for token in events.tokens() {
-                match token {
-                    // The event only wakes the loop: the signal itself is checked below.
-                    shutdown::SIGNAL_TOKEN => {}
-                    accept::LISTENER_TOKEN => _ = (0..ACCEPTS).all(|_| self.accept_one(false)),
-                    // An event of a connection that this iteration has closed may meet another one at
-                    // its index. That is harmless: a read that has nothing to read changes nothing.
-                    index => self.advance(index),
-                }
+                self.handle(token.into());
             }
             self.expire();
-            self.acceptor.resume(&self.epoll, self.now);
-            if self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log) {
-                self.drain();
-            }
+            self.continue_shutdown();
+            self.acceptor.watch(&self.epoll, self.now);
             self.log.flush();
         }
         drop(self.epoll);
@@ -97,145 +100,215 @@ impl<'a> EventLoop<'a> {
 
     /// The time until the next deadline, if there is one.
     fn timeout(&self) -> Option<Duration> {
-        let shutdown = self.shutdown.next_deadline(self.now);
-        let deadlines = [self.peers.next(), self.acceptor.next_deadline(), shutdown];
+        let deadlines = [
+            self.connections.first().map(|(deadline, _)| deadline),
+            self.acceptor.next_deadline(),
+            self.shutdown.next_deadline(self.now),
+        ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Returns false when the queue is empty, or accepting is paused.
-    fn accept_one(&mut self, is_last_call: bool) -> bool {
-        if self.acceptor.is_full() {
-            // Makes room: some may have closed already.
-            self.look(Duration::ZERO);
-        }
-        let accepted = self.acceptor.accept(is_last_call, &self.epoll, self.now, &mut self.log);
-        let Some((stream, ip)) = accepted else { return false };
-        self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
-        let peer = Peer { stream, ip, connection: Connection::NEW, is_registered: false };
-        match self.peers.insert(peer, Class::Service, self.now + self.config.timeout) {
-            Ok(index) => self.advance(index),
-            Err(error) => {
-                self.acceptor.release(self.now);
-                log_failure(&mut self.log, ip, &error);
+    fn handle(&mut self, token: Token) {
+        match token {
+            // The event only wakes the loop.
+            Token::Signal => {}
+            Token::Listener => {
+                self.accept_some();
             }
+            // The event may belong to a connection that this iteration has closed, and another one may have its index
+            // now. That is harmless: a read that finds nothing changes nothing.
+            Token::Connection(index) => self.advance(index),
         }
-        self.log.info(format_args!("action: accept_connections | result: in_progress"));
+    }
+
+    /// Accepts connections until the queue is empty, but not too many at once. Returns whether there were any.
+    pub(super) fn accept_some(&mut self) -> bool {
+        for count in 0..ACCEPTS {
+            let Some((stream, ip)) = self.acceptor.accept(self.now, &mut self.log) else {
+                return count > 0;
+            };
+            self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
+            let peer = Peer::new(stream, ip, self.now + self.config.timeout);
+            let index = self.connections.insert(peer);
+            // The message is often there already.
+            self.advance(index);
+            self.log.info(format_args!("action: accept_connections | result: in_progress"));
+        }
         true
     }
 
-    /// Lets a connection go on as far as it can without waiting.
-    fn advance(&mut self, index: usize) {
-        let Some(peer) = self.peers.get_mut(index) else { return };
-        let Peer { stream, ip, connection, is_registered } = peer;
-        let (log, limit) = (&mut self.log, self.config.message_limit);
-        let next = connection.advance(&mut Corked(stream), &mut self.scratch, limit, |message| {
-            let message = Escaped(message.strip_suffix(b"\n").unwrap_or(message));
-            log.info(format_args!(
-                "action: receive_message | result: success | ip: {ip} | msg: {message}"
-            ));
-        });
-        match next {
-            Ok(Next::Await(interest)) => {
-                let result = self.epoll.await_once(&*stream, index, interest, is_registered);
-                if let Err(error) = result {
-                    log_failure(log, *ip, &error);
-                    self.close(index);
+    /// Takes the next step of a connection, as far as it can go without waiting.
+    pub(super) fn advance(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        match peer.connection {
+            Connection::Receiving(_) => {
+                self.receive(index);
+            }
+            Connection::Sending { .. } => self.send(index),
+            Connection::HalfClosed | Connection::Lingering => self.check_closed(index),
+        }
+    }
+
+    /// Reads all that has arrived, if the message is not complete before.
+    pub(super) fn receive_all(&mut self, index: usize) {
+        while self.receive(index) {}
+    }
+
+    /// Reads once. Returns true if it has read a part of a message, so there may be more to read.
+    fn receive(&mut self, index: usize) -> bool {
+        let Some(peer) = self.connections.get_mut(index) else { return false };
+        let limit = self.config.message_limit;
+        match peer.connection.receive(&mut &peer.stream, &mut self.scratch, limit) {
+            Ok(Received::Nothing) => self.arm(index, Interest::Readable),
+            Ok(Received::Part) => {
+                let deadline = peer.service_deadline.min(self.now + IDLE);
+                self.connections.set_deadline(index, deadline);
+                self.arm(index, Interest::Readable);
+                return true;
+            }
+            Ok(Received::Message) => self.echo(index),
+            Ok(Received::End) => self.close(index),
+            Err(error) => {
+                log_failure(&mut self.log, peer.ip, &error);
+                match error {
+                    // The peer may still be sending.
+                    Error::TooLong(_) => self.half_close(index),
+                    Error::Io(_) => self.close(index),
                 }
             }
-            Ok(Next::HalfClose) => self.half_close(index),
-            Ok(Next::Close) => self.close(index),
-            Err(error) => {
-                log_failure(log, *ip, &error);
-                let lingers = matches!(error, Error::TooLong(_));
-                if lingers { self.half_close(index) } else { self.close(index) }
-            }
         }
+        false
     }
 
-    /// Half-close: the peer sees the end of the echo.
-    fn half_close(&mut self, index: usize) {
-        let Some(peer) = self.peers.get_mut(index) else { return };
-        match peer.stream.shutdown(Half::Write) {
-            Ok(()) => self.peers.reschedule(index, Class::Look, self.now + LAST_LOOK),
-            Err(_) => self.close(index),
-        }
-    }
-
-    /// Deals with connections whose time has come.
-    fn expire(&mut self) {
-        self.look(LOOK);
-        while let Some(index) = self.peers.due(Class::Service, self.now) {
-            self.give_up(index, self.config.timeout);
-        }
-        while let Some(index) = self.peers.due(Class::Linger, self.now) {
-            self.close(index);
-        }
-    }
-
-    /// Closes the connections whose echo is at least of this age if the peer has closed, and registers the
-    /// others with epoll. Their deadline is LAST_LOOK after the echo.
-    fn look(&mut self, age: Duration) {
-        while let Some(index) = self.peers.due(Class::Look, self.now + LAST_LOOK - age) {
-            self.peers.reschedule(index, Class::Linger, self.now + LINGER);
-            self.advance(index);
-        }
-    }
-
-    /// Closes what is to be closed in this phase of the shutdown. O(n), but only then.
-    fn drain(&mut self) {
-        let phase = self.shutdown.phase(self.now);
-        let is_over = phase == Phase::Over;
-        if is_over {
-            // First, for their file descriptors: the queue may need more than there are.
-            self.close_all();
-        }
-        if self.acceptor.listener().is_none() || !(is_over || phase == Phase::Draining) {
+    /// Logs a message that is complete, and begins to send it back.
+    fn echo(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let Peer { ip, connection: Connection::Sending { message, .. }, service_deadline, .. } =
+            peer
+        else {
             return;
-        }
-        _ = (0..=u16::MAX).all(|_| self.accept_one(true)); // no queue is longer
-        // A pause means that the queue is not empty, and waits for file descriptors.
-        let is_done = is_over || !self.acceptor.is_paused();
-        if is_done && self.acceptor.close(&self.epoll) {
-            self.log.info(format_args!("action: close_listener | result: success"));
-        }
-        if is_over { self.close_all() } else { self.close_silent() }
+        };
+        let message = Message(message);
+        self.log.info(format_args!(
+            "action: receive_message | result: success | ip: {ip} | msg: {message}"
+        ));
+        let deadline = *service_deadline;
+        self.connections.set_deadline(index, deadline);
+        self.send(index);
     }
 
-    /// Closes the connections that have sent nothing. What has arrived by now is still served.
-    fn close_silent(&mut self) {
-        for index in self.peers.indices() {
-            self.advance(index);
-            if self.peers.get_mut(index).is_some_and(|peer| peer.connection.is_silent()) {
+    fn send(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        match peer.connection.send(&mut MoreFollows(&peer.stream)) {
+            Ok(true) => self.half_close(index),
+            Ok(false) => self.arm(index, Interest::Writable),
+            Err(error) => {
+                log_failure(&mut self.log, peer.ip, &error);
                 self.close(index);
             }
         }
     }
 
-    fn close_all(&mut self) {
-        self.close_silent();
-        for index in self.peers.indices() {
-            let Some(peer) = self.peers.get_mut(index) else { continue };
-            let lingers = matches!(peer.connection, Connection::Lingering);
-            if lingers { self.close(index) } else { self.give_up(index, self.config.drain_timeout) }
+    /// Ends the server's side of the stream, so that the peer sees the end of the echo.
+    fn half_close(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        match peer.stream.shutdown(net::Shutdown::Write) {
+            Ok(()) => {
+                peer.connection = Connection::HalfClosed;
+                self.connections.set_deadline(index, self.now + CHECK);
+            }
+            Err(_) => self.close(index),
+        }
+    }
+
+    /// Closes a connection whose peer has closed. Otherwise waits for that.
+    fn check_closed(&mut self, index: usize) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        if Connection::has_closed(&mut &peer.stream, &mut self.scratch) {
+            self.close(index);
+            return;
+        }
+        if matches!(peer.connection, Connection::HalfClosed) {
+            peer.connection = Connection::Lingering;
+            self.connections.set_deadline(index, self.now + LINGER);
+        }
+        self.arm(index, Interest::Readable);
+    }
+
+    /// Asks epoll for one event of the connection.
+    fn arm(&mut self, index: usize, interest: Interest) {
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        let token = Token::Connection(index).into();
+        let result = if peer.is_registered {
+            self.epoll.rearm(&peer.stream, token, interest)
+        } else {
+            self.epoll.add(&peer.stream, token, interest)
+        };
+        peer.is_registered = true;
+        if let Err(error) = result {
+            log_failure(&mut self.log, peer.ip, &error);
+            self.close(index);
+        }
+    }
+
+    /// Deals with the connections whose deadline has come.
+    fn expire(&mut self) {
+        while let Some((deadline, index)) = self.connections.first() {
+            let Some(peer) = self.connections.get_mut(index) else { return };
+            let is_due = match peer.connection {
+                Connection::HalfClosed => deadline <= self.now + (CHECK - EARLY_CHECK),
+                _ => deadline <= self.now,
+            };
+            if !is_due {
+                return;
+            }
+            match peer.connection {
+                Connection::Receiving(_) => self.expire_receiving(index),
+                Connection::Sending { .. } => self.expire_sending(index),
+                Connection::HalfClosed => self.check_closed(index),
+                Connection::Lingering => self.close(index),
+            }
+        }
+    }
+
+    fn expire_receiving(&mut self, index: usize) {
+        // Read first what lies in the socket: the whole process may have been paused.
+        self.receive_all(index);
+        let Some(peer) = self.connections.get_mut(index) else { return };
+        if !matches!(peer.connection, Connection::Receiving(_)) || peer.deadline() > self.now {
+            return;
+        }
+        if peer.deadline() < peer.service_deadline {
+            // The peer is idle: what it has sent is the message.
+            peer.connection.end_message();
+            self.echo(index);
+        } else {
+            self.give_up(index, self.config.timeout);
+        }
+    }
+
+    fn expire_sending(&mut self, index: usize) {
+        self.send(index);
+        let peer = self.connections.get_mut(index);
+        if peer.is_some_and(|peer| matches!(peer.connection, Connection::Sending { .. })) {
+            self.give_up(index, self.config.timeout);
         }
     }
 
     /// Closes a connection whose message has not been received or sent back within `limit`.
-    fn give_up(&mut self, index: usize, limit: Duration) {
-        let Some(Peer { connection, ip, .. }) = self.peers.get_mut(index) else { return };
+    pub(super) fn give_up(&mut self, index: usize, limit: Duration) {
+        let Some(Peer { connection, ip, .. }) = self.connections.get_mut(index) else { return };
         let reason = format!("timed out after {}: {connection}", GoDuration(limit));
         log_failure(&mut self.log, *ip, &reason);
         self.close(index);
     }
 
-    fn close(&mut self, index: usize) {
-        // Begins the shutdown if the signal has just come: its line precedes those of what it closes.
-        let stops = self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log);
-        let level = if stops { Level::Info } else { Level::Debug };
-        let Some(Peer { stream, ip, .. }) = self.peers.remove(index) else { return };
+    pub(super) fn close(&mut self, index: usize) {
+        let Some(Peer { stream, ip, .. }) = self.connections.remove(index) else { return };
         drop(stream);
-        self.acceptor.release(self.now);
+        self.acceptor.release();
+        let level = if self.shutdown.has_begun() { Level::Info } else { Level::Debug };
         self.log
             .write(level, format_args!("action: close_connection | result: success | ip: {ip}"));
     }

@@ -1,7 +1,7 @@
-//! epoll(7), level-triggered. The listener's event comes again while its queue is not empty. That of a
-//! connection, or of the stop signal, is one-shot: it comes once, and then only if the loop asks again,
-//! at once where something is still to be read. So no iteration has to read a socket until it is empty,
-//! and no peer can keep a loop to itself.
+//! epoll(7), level-triggered. The event of a listener comes again while its queue is not empty. The event of any other
+//! file descriptor is one-shot: it comes once, and again only after the loop has rearmed it, at once if there is
+//! still something to read. So the loop never has to read a socket until it is empty, and no peer can keep the loop
+//! to itself.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -24,43 +24,40 @@ impl Epoll {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Registers a listener that several workers share: of their epoll instances only some are woken
-    /// for a connection, not the whole thundering herd (EPOLLEXCLUSIVE, Linux 4.5).
-    pub fn add_shared(&self, listener: impl AsFd, token: usize) -> io::Result<()> {
+    /// Registers a listener that several workers share. The kernel wakes only some of their epoll instances for a
+    /// connection, not the whole thundering herd (EPOLLEXCLUSIVE, Linux 4.5).
+    pub fn add_shared(&self, listener: impl AsFd, token: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, listener, token, libc::EPOLLIN | libc::EPOLLEXCLUSIVE)
     }
 
-    /// Asks for one event of `fd` (EPOLLONESHOT). It stays registered, silent, until it is asked for
-    /// again; `registered` keeps whether it is.
-    pub fn await_once(
-        &self,
-        fd: impl AsFd,
-        token: usize,
-        interest: Interest,
-        registered: &mut bool,
-    ) -> io::Result<()> {
-        let operation = if *registered { libc::EPOLL_CTL_MOD } else { libc::EPOLL_CTL_ADD };
-        self.control(operation, fd, token, interest as i32 | libc::EPOLLONESHOT)?;
-        *registered = true;
-        Ok(())
+    /// Registers `fd` for one event (EPOLLONESHOT).
+    pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, token, interest as i32 | libc::EPOLLONESHOT)
+    }
+
+    /// Asks for one more event of `fd`, which is registered.
+    pub fn rearm(&self, fd: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token, interest as i32 | libc::EPOLLONESHOT)
     }
 
     pub fn delete(&self, fd: impl AsFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    fn control(&self, operation: i32, fd: impl AsFd, token: usize, events: i32) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: events as u32, u64: token as u64 };
-        let (epoll, fd) = (self.0.as_raw_fd(), fd.as_fd().as_raw_fd());
+    fn control(&self, operation: i32, fd: impl AsFd, token: u64, events: i32) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        let epoll = self.0.as_raw_fd();
+        let fd = fd.as_fd().as_raw_fd();
         // SAFETY: both descriptors are open while borrowed, and the event is live.
         check(unsafe { libc::epoll_ctl(epoll, operation, fd, &mut event) })?;
         Ok(())
     }
 
-    /// Waits for events, at most `timeout` (rounded up to a millisecond), for ever without one. An
-    /// interrupting signal ends the wait with no event.
+    /// Waits for events, at most `timeout` (rounded up to a millisecond), or without a limit if there is none. A
+    /// signal ends the wait with no event.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        let (epoll, capacity) = (self.0.as_raw_fd(), events.slots.len() as i32);
+        let epoll = self.0.as_raw_fd();
+        let capacity = events.slots.len() as i32;
         let slots = events.slots.as_mut_ptr();
         let timeout = timeout.map_or(-1, milliseconds);
         // SAFETY: `slots` points to `capacity` live events.
@@ -86,7 +83,7 @@ impl Events {
     }
 
     /// The tokens of the file descriptors that are ready.
-    pub fn tokens(&self) -> impl Iterator<Item = usize> {
-        self.slots[..self.ready].iter().map(|event| event.u64 as usize)
+    pub fn tokens(&self) -> impl Iterator<Item = u64> {
+        self.slots[..self.ready].iter().map(|event| event.u64)
     }
 }

@@ -44,20 +44,6 @@ pub fn drop_handshakes(listener: &TcpListener) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has ever dropped a packet of a handshake, as it does when the accept queue is full:
-/// SO_MEMINFO, Linux 4.12. No, where it cannot say.
-pub fn has_dropped(listener: &TcpListener) -> bool {
-    const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
-    let mut information = [0u32; DROPS + 1];
-    let mut length = size_of_val(&information) as libc::socklen_t;
-    let (fd, pointer) = (listener.as_raw_fd(), information.as_mut_ptr().cast());
-    // SAFETY: `pointer` and `length` describe a live array.
-    let result = check(unsafe {
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, pointer, &mut length)
-    });
-    result.is_ok() && information[DROPS] > 0
-}
-
 fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }

@@ -6,7 +6,6 @@ pub mod limits;
 pub mod listener;
 pub mod poll;
 pub mod signal;
-pub mod stdout;
 pub mod stream;
 pub mod time;
 mod unwind;

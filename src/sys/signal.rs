@@ -1,29 +1,32 @@
 //! SIGTERM and SIGINT as one more readable file descriptor.
 //!
-//! The self-pipe trick, with an eventfd. Not a signalfd: it wants the signals blocked in every thread,
-//! and a second signal could not end a process that is stuck. Not a flag alone: one that is checked
-//! before a blocking call can miss the signal and sleep through it.
+//! This is the self-pipe trick, with an eventfd. The handler writes to the eventfd, which is part of every wait. A
+//! flag alone would be a race: the signal could arrive between the check of the flag and the wait. A signalfd
+//! would need the signals blocked in every thread.
+//!
+//! A watchdog bounds the shutdown: the handler also starts a timer, alarm(2), which ends the process with status 1
+//! if something, such as a full pipe on stdout that nobody reads, holds the shutdown up.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering::SeqCst};
-use std::{mem, ptr};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
 
 use super::errno::check;
 
-/// Signals that come this soon after the first, in milliseconds, are the same request: timeout(1), a
-/// terminal and a container engine often send two.
-const SAME_REQUEST: i64 = 100;
+/// Seconds that the watchdog adds to the time that the shutdown may take.
+const MARGIN: u32 = 2;
 
 static EVENTFD: AtomicI32 = AtomicI32::new(-1);
-/// When the first signal came, in milliseconds of the monotonic clock; 0 before it.
-static FIRST_AT: AtomicI64 = AtomicI64::new(0);
-/// The number of the first signal; 0 before it.
+/// The number of the first signal; 0 before it. Later signals change nothing.
 static FIRST: AtomicI32 = AtomicI32::new(0);
+/// Seconds from the first signal until the watchdog ends the process.
+static WATCHDOG: AtomicU32 = AtomicU32::new(MARGIN);
 
-/// A file descriptor that becomes readable at the first SIGTERM or SIGINT, and stays so. A signal that
-/// comes more than 100 ms later ends the process at once, with 128 + n.
+/// A file descriptor that becomes readable at the first SIGTERM or SIGINT, and stays readable.
 #[derive(Debug)]
 pub struct StopSignal(OwnedFd);
 
@@ -35,15 +38,14 @@ impl StopSignal {
         // SAFETY: eventfd(2) has just opened it, and nobody else owns it.
         let stop = Self(unsafe { OwnedFd::from_raw_fd(fd) });
         EVENTFD.store(stop.0.as_raw_fd(), SeqCst);
+        // A handler, because the kernel drops a signal without one when the process is PID 1.
+        set_handler(libc::SIGALRM, on_alarm)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
-            // A signal that is ignored from the start stays so: a shell does that to `program &`.
-            if action(signal, None)? != libc::SIG_IGN {
-                let handler = on_signal as extern "C" fn(libc::c_int);
-                action(signal, Some(handler as libc::sighandler_t))?;
+            // A shell starts `program &` with SIGINT ignored, and it must stay ignored.
+            if !is_ignored(signal)? {
+                set_handler(signal, on_stop)?;
             }
         }
-        // A write beyond a limit on the log file's size is to fail, as on a full disk, not to kill.
-        action(libc::SIGXFSZ, Some(libc::SIG_IGN))?;
         Ok(stop)
     }
 }
@@ -60,6 +62,13 @@ impl AsFd for StopSignal {
     }
 }
 
+/// Tells the watchdog how long a shutdown may take, rounded up to a second: 0 without this call.
+pub fn set_shutdown_time(time: Duration) {
+    let seconds = time.as_nanos().div_ceil(1_000_000_000);
+    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+    WATCHDOG.store(seconds.saturating_add(MARGIN), SeqCst);
+}
+
 /// The name of the first signal, once it has come.
 pub fn received() -> Option<&'static str> {
     match FIRST.load(SeqCst) {
@@ -69,48 +78,42 @@ pub fn received() -> Option<&'static str> {
     }
 }
 
-/// The eventfd, for another wait in `sys`; -1, which poll(2) skips, when there is none.
-pub(super) fn eventfd() -> RawFd {
-    EVENTFD.load(SeqCst)
-}
-
-/// Sets a signal's handler, if one is given, and returns the one before.
-fn action(
-    signal: libc::c_int,
-    handler: Option<libc::sighandler_t>,
-) -> io::Result<libc::sighandler_t> {
-    // SAFETY: all zeroes is a valid sigaction: no flags, no signal masked.
-    let [mut new, mut old]: [libc::sigaction; 2] = unsafe { mem::zeroed() };
-    // A call that a signal interrupts goes on, except epoll_wait(2) and poll(2), which end with EINTR.
-    new.sa_flags = libc::SA_RESTART;
-    new.sa_sigaction = handler.unwrap_or_default();
-    let new = handler.map_or(ptr::null(), |_| &raw const new);
-    // SAFETY: `new` is null or live, `old` is live; the handler is `on_signal`, which does only what
-    // signal-safety(7) allows, or SIG_IGN.
-    check(unsafe { libc::sigaction(signal, new, &mut old) })?;
-    Ok(old.sa_sigaction)
-}
-
-/// Calls only write, clock_gettime and _exit, which are async-signal-safe, and leaves errno alone: the one
-/// write of 1 to an eventfd that is open cannot fail.
-extern "C" fn on_signal(signal: libc::c_int) {
-    let now = monotonic_milliseconds();
-    if FIRST_AT.compare_exchange(0, now, SeqCst, SeqCst).is_ok() {
-        FIRST.store(signal, SeqCst);
-        let (one, fd) = (1u64, EVENTFD.load(SeqCst));
-        if fd >= 0 {
-            // SAFETY: eight bytes from a live u64.
-            unsafe { libc::write(fd, (&raw const one).cast(), 8) };
-        }
-    } else if now - FIRST_AT.load(SeqCst) > SAME_REQUEST {
-        // SAFETY: ends the process, without destructors or buffers.
-        unsafe { libc::_exit(128 + signal) };
+/// Calls only write, alarm and atomics, which are async-signal-safe (signal-safety(7)). It leaves errno alone,
+/// because a write of 1 to an open eventfd cannot fail.
+extern "C" fn on_stop(signal: libc::c_int) {
+    if FIRST.compare_exchange(0, signal, SeqCst, SeqCst).is_err() {
+        return;
+    }
+    // SAFETY: takes no pointers.
+    unsafe { libc::alarm(WATCHDOG.load(SeqCst)) };
+    let fd = EVENTFD.load(SeqCst);
+    if fd >= 0 {
+        let one = 1u64;
+        // SAFETY: the pointer is to the eight bytes of a live u64.
+        unsafe { libc::write(fd, (&raw const one).cast(), 8) };
     }
 }
 
-fn monotonic_milliseconds() -> i64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec; this clock is always there.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+extern "C" fn on_alarm(_signal: libc::c_int) {
+    // SAFETY: ends the process, without destructors or buffers.
+    unsafe { libc::_exit(1) };
+}
+
+fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    // SAFETY: all zeroes is a valid sigaction: no flags, and no signal masked.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    // A call that a signal interrupts goes on, except epoll_wait(2) and poll(2), which end with EINTR.
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` is live, and the handler calls only async-signal-safe functions.
+    check(unsafe { libc::sigaction(signal, &action, ptr::null_mut()) })?;
+    Ok(())
+}
+
+fn is_ignored(signal: libc::c_int) -> io::Result<bool> {
+    // SAFETY: all zeroes is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { mem::zeroed() };
+    // SAFETY: `action` is live; a null pointer changes nothing.
+    check(unsafe { libc::sigaction(signal, ptr::null(), &mut action) })?;
+    Ok(action.sa_sigaction == libc::SIG_IGN)
 }

@@ -1,96 +1,28 @@
-//! The client's exchange over a server that a test plays: a byte at a time, short writes, nothing
-//! there yet, an end of stream or a reset anywhere, and answers that are not the echo.
-
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+//! The client's exchange over a scripted server: a byte at a time, short writes, nothing there yet, an end of stream or a
+//! reset anywhere, and answers that are not the echo.
 
 use tp0::client::exchange::{Exchange, Progress};
 use tp0::sys::poll::Interest;
 
+use crate::support::script::Arrival::{self, Bytes, End, Interrupt, Nothing, Reset};
+use crate::support::script::{Room, Script};
+
 const MESSAGE: &[u8] = "[CLIENT 1] Message N°1\n".as_bytes();
-
-/// What one read brings.
-#[derive(Clone)]
-enum Arrival {
-    Bytes(Vec<u8>),
-    Nothing,
-    Interrupt,
-    End,
-    Reset,
-}
-use Arrival::{Bytes, End, Interrupt, Nothing, Reset};
-
-/// What becomes of one write.
-#[derive(Clone, Copy)]
-enum Room {
-    For(usize),
-    Wait,
-    Interrupted,
-    Refused,
-}
-
-/// A stream of scripted reads and writes. A write that is not in the script is taken whole.
-struct Script {
-    arrivals: VecDeque<Arrival>,
-    rooms: VecDeque<Room>,
-    sent: Vec<u8>,
-}
-
-impl Read for Script {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        assert_eq!(self.sent, MESSAGE, "no answer is read before all is sent");
-        match self.arrivals.pop_front() {
-            None | Some(Nothing) => Err(ErrorKind::WouldBlock.into()),
-            Some(Interrupt) => Err(ErrorKind::Interrupted.into()),
-            Some(Reset) => Err(ErrorKind::ConnectionReset.into()),
-            Some(End) => Ok(0),
-            Some(Bytes(mut bytes)) => {
-                let rest = bytes.split_off(bytes.len().min(buffer.len()));
-                if !rest.is_empty() {
-                    self.arrivals.push_front(Bytes(rest));
-                }
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                Ok(bytes.len())
-            }
-        }
-    }
-}
-
-impl Write for Script {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = match self.rooms.pop_front() {
-            None => usize::MAX,
-            Some(Room::For(room)) => room,
-            Some(Room::Wait) => return Err(ErrorKind::WouldBlock.into()),
-            Some(Room::Interrupted) => return Err(ErrorKind::Interrupted.into()),
-            Some(Room::Refused) => return Err(ErrorKind::ConnectionRefused.into()),
-        };
-        let count = bytes.len().min(room);
-        self.sent.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Advances an exchange until it is done, fails, or waits with the script at its end.
 fn run(arrivals: &[Arrival], rooms: &[Room]) -> Result<Progress, String> {
-    let mut stream = Script {
-        arrivals: arrivals.to_vec().into(),
-        rooms: rooms.to_vec().into(),
-        sent: Vec::new(),
-    };
+    let mut stream = Script::new(arrivals, rooms);
     let mut exchange = Exchange::new(MESSAGE);
     loop {
-        let at_end = stream.arrivals.is_empty() && stream.rooms.is_empty();
+        let at_end = stream.is_over();
+        let reads = stream.reads;
         let is_unanswered = exchange.to_string() == "no answer to the connection request";
-        assert_eq!(is_unanswered, stream.sent.is_empty());
+        assert_eq!(is_unanswered, stream.taken.is_empty());
         match exchange.advance(&mut stream).map_err(|error| error.to_string())? {
-            step @ Progress::Await(_) if !at_end => {
-                let whole = stream.sent == MESSAGE;
-                assert_eq!(step == Progress::Await(Interest::Readable), whole, "{step:?}");
+            step @ Progress::Wait(_) if !at_end => {
+                let whole = stream.taken == MESSAGE;
+                assert_eq!(step == Progress::Wait(Interest::Readable), whole, "{step:?}");
+                assert!(whole || stream.reads == reads, "no answer is read before all is sent");
             }
             step => return Ok(step),
         }
@@ -117,7 +49,7 @@ fn done_before_the_server_closes() {
 fn a_byte_at_a_time_with_waits_and_interrupts_between() {
     let arrivals: Vec<_> =
         MESSAGE.iter().flat_map(|&byte| [Nothing, Interrupt, Bytes(vec![byte])]).collect();
-    let rooms = [Room::Wait, Room::Interrupted, Room::For(1)].repeat(MESSAGE.len());
+    let rooms = [Room::Wait, Room::Interrupt, Room::For(1)].repeat(MESSAGE.len());
     assert_eq!(run(&arrivals, &rooms), Ok(Progress::Done));
 }
 
@@ -132,10 +64,10 @@ fn split_anywhere() {
 
 #[test]
 fn waits_until_the_message_is_taken() {
-    assert_eq!(run(&[], &[Room::Wait]), Ok(Progress::Await(Interest::Readable)));
+    assert_eq!(run(&[], &[Room::Wait]), Ok(Progress::Wait(Interest::Readable)));
     assert_eq!(
         run(&[], &[Room::For(3), Room::Wait, Room::Wait]),
-        Ok(Progress::Await(Interest::Readable))
+        Ok(Progress::Wait(Interest::Readable))
     );
 }
 

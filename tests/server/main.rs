@@ -4,11 +4,8 @@ mod connection;
 mod echo;
 mod limit;
 mod log;
-mod long_run;
 mod peers;
 mod shutdown;
-mod signals;
-mod system_calls;
 
 #[path = "../support/mod.rs"]
 mod support;

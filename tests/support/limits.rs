@@ -14,25 +14,19 @@ pub fn allow_descriptors(count: u64) {
 
 /// Has `command` run with `count` descriptors at the most.
 pub fn limit_descriptors(command: &mut Command, count: u64) {
+    let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
     // SAFETY: the pointer is to a live rlimit.
-    limit(command, count, |limit| unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) });
+    before_exec(command, move || check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }));
 }
 
-/// Has `command` run with an address space of so many bytes.
-pub fn limit_memory(command: &mut Command, bytes: u64) {
+/// Changes the soft limit on descriptors of a running process.
+pub fn set_descriptor_limit(pid: i32, count: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
-    limit(command, bytes, |limit| unsafe { libc::setrlimit(libc::RLIMIT_AS, limit) });
-}
-
-fn limit(command: &mut Command, value: u64, set: fn(&libc::rlimit) -> i32) {
-    before_exec(command, move || check(set(&libc::rlimit { rlim_cur: value, rlim_max: value })));
-}
-
-/// Lets a running process make no file longer than so many bytes, as a full disk would.
-pub fn limit_file_size(pid: i32, bytes: u64) {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    check(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, ptr::null(), &mut limit) }).unwrap();
+    limit.rlim_cur = count;
     // SAFETY: the pointer is to a live rlimit.
-    check(unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, ptr::null_mut()) }).unwrap();
+    check(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, ptr::null_mut()) }).unwrap();
 }
 
 /// Has `command` start without a stdout.

@@ -9,6 +9,7 @@ pub mod load;
 pub mod log_lines;
 pub mod proc;
 pub mod program;
+pub mod script;
 pub mod scripts;
 pub mod server;
 pub mod settings;

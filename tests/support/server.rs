@@ -21,10 +21,16 @@ impl Server {
         Self::from(Program::spawn(&mut Self::command(environment)))
     }
 
+    /// A free port of loopback, and what has no default.
+    pub const REQUIRED: [(&str, &str); 4] = [
+        ("SERVER_PORT", "0"),
+        ("SERVER_BIND", "127.0.0.1"),
+        ("SERVER_LISTEN_BACKLOG", "4096"),
+        ("LOGGING_LEVEL", "INFO"),
+    ];
+
     pub fn command(environment: &[(&str, &str)]) -> Command {
-        let mut command = command(SERVER, &[]);
-        command.env("SERVER_PORT", "0").env("SERVER_BIND", "127.0.0.1");
-        command.env("SERVER_LISTEN_BACKLOG", "4096").env("LOGGING_LEVEL", "INFO");
+        let mut command = command(SERVER, &Self::REQUIRED);
         command.envs(environment.iter().copied());
         command
     }

@@ -93,12 +93,6 @@ pub fn shrink_send_buffer(stream: &UnixStream) {
     set_option(stream, libc::SO_SNDBUF, &1i32);
 }
 
-/// Has a pipe hold a page, the least that fcntl(2) knows.
-pub fn shrink_pipe(pipe: &impl AsRawFd) {
-    // SAFETY: takes no pointers.
-    check(unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, 1) }).unwrap();
-}
-
 pub fn make_fifo(path: &Path) {
     let path = CString::new(path.as_os_str().as_bytes()).expect("a path without a zero");
     // SAFETY: the pointer is to a live string that ends in zero.
