@@ -1,8 +1,45 @@
-//! What the targets share: what holds for every settings file, and a peer that plays a script.
+//! What the targets share: what holds for every settings file, and a peer that follows a script.
 #![forbid(unsafe_code)]
 
-mod script;
+#[path = "../../tests/support/script.rs"]
+pub mod script;
 mod settings;
 
-pub use script::Script;
+use script::{Arrival, Room, Script};
 pub use settings::check;
+
+/// The script that arbitrary bytes stand for. A call is a byte that says which, and its argument: a length and the
+/// bytes of that length for a read, a room for a write.
+pub fn script(mut bytes: &[u8]) -> Script {
+    let mut script = Script::default();
+    while let Some(call) = next(&mut bytes) {
+        match call % 10 {
+            0..=2 => {
+                let length = next(&mut bytes).unwrap_or_default().into();
+                let (chunk, rest) = bytes.split_at(bytes.len().min(length));
+                bytes = rest;
+                // A read of no bytes would be an end.
+                if !chunk.is_empty() {
+                    script.arrivals.push_back(Arrival::Bytes(chunk.to_vec()));
+                }
+            }
+            3 => script.arrivals.push_back(Arrival::Nothing),
+            4 => script.arrivals.push_back(Arrival::Interrupt),
+            5 => script.arrivals.push_back(Arrival::End),
+            6 => script.arrivals.push_back(Arrival::Reset),
+            7 => script.rooms.push_back(Room::For(next(&mut bytes).unwrap_or_default().into())),
+            8 => script.rooms.push_back(Room::Wait),
+            _ => script.rooms.push_back(match next(&mut bytes).unwrap_or_default() % 4 {
+                0 => Room::Refused,
+                _ => Room::Interrupt,
+            }),
+        }
+    }
+    script
+}
+
+fn next(bytes: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*first)
+}

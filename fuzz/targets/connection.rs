@@ -1,59 +1,50 @@
-//! The server's connection: a message is what comes up to its newline or the end, is reported and
-//! echoed once, and nothing else is ever sent or kept.
+//! The server's connection: a message is what comes up to its newline or the end, is echoed once, and nothing else is
+//! ever sent or kept.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tp0::server::connection::{Connection, Error, Next};
-use tp0::sys::poll::Interest;
-use tp0_fuzz::Script;
+use tp0::server::connection::{Connection, Error, Received};
+use tp0_fuzz::script::Script;
 
 fuzz_target!(|input: (u8, u8, &[u8])| {
-    let (limit, scratch, script) = input;
-    run(usize::from(limit).max(1), usize::from(scratch).max(1), Script::new(script));
+    let (limit, scratch, bytes) = input;
+    let mut scratch = vec![0; usize::from(scratch).max(1)];
+    run(usize::from(limit).max(1), &mut scratch, tp0_fuzz::script(bytes));
 });
 
-fn run(limit: usize, scratch: usize, mut stream: Script) {
-    let (mut connection, mut scratch) = (Connection::NEW, vec![0; scratch]);
-    let (mut message, mut echoed) = (None, false);
-    let end = loop {
-        let over = stream.is_over();
-        stream.read_calls = 0;
-        let report = |bytes: &[u8]| {
-            assert!(message.is_none(), "reported twice");
-            message = Some(bytes.to_vec());
-        };
-        let step = connection.advance(&mut stream, &mut scratch, limit, report);
-        assert!(stream.read_calls <= 1, "one peer holds up the others");
-        assert!(kept(&connection) <= (2 * limit).max(8), "kept: {}", kept(&connection));
-        if let Some(message) = &message {
-            assert_eq!(Some(&message[..]), expected(&stream).filter(|bytes| bytes.len() <= limit));
-        }
-        let sent = message.as_deref().unwrap_or_default();
-        assert!(sent.starts_with(&stream.taken), "sent what it did not receive");
-        match step {
-            Ok(Next::HalfClose) => {
-                assert!(!echoed && message.is_some() && stream.taken == sent);
-                echoed = true;
+fn run(limit: usize, scratch: &mut [u8], mut stream: Script) {
+    let mut connection = Connection::NEW;
+    loop {
+        let is_over = stream.arrivals.is_empty();
+        stream.reads = 0;
+        match connection.receive(&mut stream, scratch, limit) {
+            Ok(Received::Message) => break,
+            Ok(Received::End) => {
+                return assert!((stream.has_ended || stream.has_failed) && stream.given.is_empty());
             }
-            Ok(Next::Await(Interest::Readable)) if over => break None,
-            Ok(Next::Await(_)) => {}
-            Ok(Next::Close) => {
-                assert!(stream.ended || stream.failed);
-                break None;
+            Ok(Received::Nothing) if is_over => {
+                return assert!(expected(&stream).is_none(), "a whole message is kept");
             }
+            Ok(Received::Nothing | Received::Part) => {}
             Err(Error::TooLong(_)) => {
                 let part = expected(&stream).unwrap_or(&stream.given);
-                assert!(part.len() > limit && message.is_none());
-                return;
+                return assert!(part.len() > limit);
             }
-            Err(failure) => break Some(failure),
+            Err(Error::Io(_)) => return assert!(stream.has_failed),
         }
-    };
-    match end {
-        Some(Error::Empty) => assert!(stream.ended && stream.given.is_empty()),
-        Some(_) => assert!(stream.failed && !echoed),
-        None => assert_eq!(echoed, expected(&stream).is_some(), "no echo of a whole message"),
+        assert!(stream.reads <= 1, "one peer holds up the others");
+        let Connection::Receiving(buffer) = &connection else { panic!("{connection:?}") };
+        assert!(buffer.capacity() <= (2 * limit).max(8), "kept: {}", buffer.capacity());
     }
+    let message = expected(&stream).expect("a whole message").to_vec();
+    assert!(message.len() <= limit);
+    while let Ok(is_sent) = connection.send(&mut stream) {
+        assert!(message.starts_with(&stream.taken), "sent what it did not receive");
+        if is_sent {
+            return assert_eq!(stream.taken, message);
+        }
+    }
+    assert!(stream.has_failed);
 }
 
 /// The message in what the peer has said, if it is whole.
@@ -61,15 +52,6 @@ fn expected(stream: &Script) -> Option<&[u8]> {
     let newline = stream.given.iter().position(|&byte| byte == b'\n');
     match newline {
         Some(at) => Some(&stream.given[..=at]),
-        None => (stream.ended && !stream.given.is_empty()).then_some(&stream.given[..]),
-    }
-}
-
-/// The bytes of the connection's buffer, used or not.
-fn kept(connection: &Connection) -> usize {
-    match connection {
-        Connection::Receiving(buffer) => buffer.capacity(),
-        Connection::Sending { message, .. } => message.capacity(),
-        Connection::Lingering => 0,
+        None => (stream.has_ended && !stream.given.is_empty()).then_some(&stream.given[..]),
     }
 }

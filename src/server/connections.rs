@@ -74,6 +74,9 @@ impl Connections {
         let Some(peer) = self.slots.get_mut(index).and_then(Option::as_mut) else {
             return;
         };
+        if peer.deadline == deadline {
+            return;
+        }
         self.deadlines.remove(&(peer.deadline, index));
         self.deadlines.insert((deadline, index));
         peer.deadline = deadline;

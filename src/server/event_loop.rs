@@ -1,57 +1,26 @@
-//! One worker: an event loop with an epoll instance and connections of its own.
+//! The event loop of a worker: wait, events, deadlines, shutdown, log.
 
-use std::fmt::Display;
 use std::io;
-use std::net::{self, IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::accept::{Acceptor, OpenConnections};
-use super::connection::{Connection, Error, Received};
-use super::connections::{Connections, Peer};
+use super::accept::OpenConnections;
+use super::service::Service;
 use super::shutdown::Shutdown;
 use super::token::Token;
 use crate::config::ServerConfig;
-use crate::config::duration::GoDuration;
-use crate::escape::Message;
-use crate::log::{Level, Log};
-use crate::sys::epoll::{Epoll, Events};
+use crate::sys::epoll::Events;
 use crate::sys::poll::Interest;
 use crate::sys::signal::StopSignal;
-use crate::sys::stream::MoreFollows;
 
 /// Events of one loop iteration.
 const EVENTS: usize = 256;
 
-/// Connections accepted in one loop iteration, so that those that are open need not wait for long.
-pub const ACCEPTS: usize = 64;
-
-/// What one read takes at the most, in bytes.
-const SCRATCH: usize = 64 * 1024;
-
-/// A peer that has sent a part of a message, and then nothing for so long, has sent all of it.
-const IDLE: Duration = Duration::from_secs(1);
-
-/// After the half-close the loop checks once, after this time, whether the peer has closed. Most have. They need no place
-/// in epoll and no event.
-const CHECK: Duration = Duration::from_millis(100);
-
-/// A loop that is awake for another reason checks earlier, after this time: a tenth of the CPU per connection.
-const EARLY_CHECK: Duration = Duration::from_millis(10);
-
-/// How long a peer may leave its side open after that check.
-const LINGER: Duration = Duration::from_secs(2);
-
+/// One worker, with an epoll instance and connections of its own.
 pub struct EventLoop<'a> {
-    pub(super) config: &'a ServerConfig,
-    pub(super) shutdown: &'a Shutdown,
-    pub(super) epoll: Epoll,
-    pub(super) acceptor: Acceptor<'a>,
-    pub(super) connections: Connections,
-    scratch: Vec<u8>,
-    pub(super) log: Log,
-    /// The time of this loop iteration.
-    pub(super) now: Instant,
+    service: Service<'a>,
+    shutdown: &'a Shutdown,
 }
 
 impl<'a> EventLoop<'a> {
@@ -62,258 +31,54 @@ impl<'a> EventLoop<'a> {
         stop: &StopSignal,
         shutdown: &'a Shutdown,
     ) -> io::Result<Self> {
-        let epoll = Epoll::new()?;
-        epoll.add(stop, Token::Signal.into(), Interest::Readable)?;
-        let acceptor = Acceptor::new(listener, open, &epoll)?;
-        Ok(Self {
-            config,
-            shutdown,
-            epoll,
-            acceptor,
-            connections: Connections::default(),
-            scratch: vec![0; SCRATCH],
-            log: Log::new(config.logging_level.level),
-            now: Instant::now(),
-        })
+        let service = Service::new(config, listener, open)?;
+        service.epoll.add(stop, Token::Signal.into(), Interest::Readable)?;
+        Ok(Self { service, shutdown })
     }
 
     /// Serves until the stop signal has come and everything is closed.
-    pub fn run(mut self) -> io::Result<()> {
+    pub fn run(self) -> io::Result<()> {
+        let Self { mut service, shutdown } = self;
         let mut events = Events::with_capacity(EVENTS);
-        while self.acceptor.listener().is_some() || !self.connections.is_empty() {
-            self.epoll.wait(&mut events, self.timeout())?;
-            self.now = Instant::now();
-            self.shutdown.begin_if_signalled(self.acceptor.listener(), &mut self.log);
+        while !service.is_over() {
+            service.epoll.wait(&mut events, timeout(&service, shutdown))?;
+            service.now = Instant::now();
+            shutdown.begin_if_signalled(&mut service);
             for token in events.tokens() {
-                self.handle(token.into());
+                handle(&mut service, token.into());
             }
-            self.expire();
-            self.continue_shutdown();
-            self.acceptor.watch(&self.epoll, self.now);
-            self.log.flush();
+            service.expire();
+            shutdown.proceed(&mut service);
+            service.acceptor.watch(&service.epoll, service.now);
+            service.log.flush();
         }
-        drop(self.epoll);
-        self.log.info(format_args!("action: close_epoll | result: success"));
-        self.log.flush();
+        drop(service.epoll);
+        service.log.info(format_args!("action: close_epoll | result: success"));
+        service.log.flush();
         Ok(())
-    }
-
-    /// The time until the next deadline, if there is one.
-    fn timeout(&self) -> Option<Duration> {
-        let deadlines = [
-            self.connections.first().map(|(deadline, _)| deadline),
-            self.acceptor.next_deadline(),
-            self.shutdown.next_deadline(self.now),
-        ];
-        let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
-    }
-
-    fn handle(&mut self, token: Token) {
-        match token {
-            // The event only wakes the loop.
-            Token::Signal => {}
-            Token::Listener => {
-                self.accept_some();
-            }
-            // The event may belong to a connection that this iteration has closed, and another one may have its index
-            // now. That is harmless: a read that finds nothing changes nothing.
-            Token::Connection(index) => self.advance(index),
-        }
-    }
-
-    /// Accepts connections until the queue is empty, but not too many at once. Returns whether there were any.
-    pub(super) fn accept_some(&mut self) -> bool {
-        for count in 0..ACCEPTS {
-            let Some((stream, ip)) = self.acceptor.accept(self.now, &mut self.log) else {
-                return count > 0;
-            };
-            self.log.info(format_args!("action: accept_connections | result: success | ip: {ip}"));
-            let peer = Peer::new(stream, ip, self.now + self.config.timeout);
-            let index = self.connections.insert(peer);
-            // The message is often there already.
-            self.advance(index);
-            self.log.info(format_args!("action: accept_connections | result: in_progress"));
-        }
-        true
-    }
-
-    /// Takes the next step of a connection, as far as it can go without waiting.
-    pub(super) fn advance(&mut self, index: usize) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        match peer.connection {
-            Connection::Receiving(_) => {
-                self.receive(index);
-            }
-            Connection::Sending { .. } => self.send(index),
-            Connection::HalfClosed | Connection::Lingering => self.check_closed(index),
-        }
-    }
-
-    /// Reads all that has arrived, if the message is not complete before.
-    pub(super) fn receive_all(&mut self, index: usize) {
-        while self.receive(index) {}
-    }
-
-    /// Reads once. Returns true if it has read a part of a message, so there may be more to read.
-    fn receive(&mut self, index: usize) -> bool {
-        let Some(peer) = self.connections.get_mut(index) else { return false };
-        let limit = self.config.message_limit;
-        match peer.connection.receive(&mut &peer.stream, &mut self.scratch, limit) {
-            Ok(Received::Nothing) => self.arm(index, Interest::Readable),
-            Ok(Received::Part) => {
-                let deadline = peer.service_deadline.min(self.now + IDLE);
-                self.connections.set_deadline(index, deadline);
-                self.arm(index, Interest::Readable);
-                return true;
-            }
-            Ok(Received::Message) => self.echo(index),
-            Ok(Received::End) => self.close(index),
-            Err(error) => {
-                log_failure(&mut self.log, peer.ip, &error);
-                match error {
-                    // The peer may still be sending.
-                    Error::TooLong(_) => self.half_close(index),
-                    Error::Io(_) => self.close(index),
-                }
-            }
-        }
-        false
-    }
-
-    /// Logs a message that is complete, and begins to send it back.
-    fn echo(&mut self, index: usize) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        let Peer { ip, connection: Connection::Sending { message, .. }, service_deadline, .. } =
-            peer
-        else {
-            return;
-        };
-        let message = Message(message);
-        self.log.info(format_args!(
-            "action: receive_message | result: success | ip: {ip} | msg: {message}"
-        ));
-        let deadline = *service_deadline;
-        self.connections.set_deadline(index, deadline);
-        self.send(index);
-    }
-
-    fn send(&mut self, index: usize) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        match peer.connection.send(&mut MoreFollows(&peer.stream)) {
-            Ok(true) => self.half_close(index),
-            Ok(false) => self.arm(index, Interest::Writable),
-            Err(error) => {
-                log_failure(&mut self.log, peer.ip, &error);
-                self.close(index);
-            }
-        }
-    }
-
-    /// Ends the server's side of the stream, so that the peer sees the end of the echo.
-    fn half_close(&mut self, index: usize) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        match peer.stream.shutdown(net::Shutdown::Write) {
-            Ok(()) => {
-                peer.connection = Connection::HalfClosed;
-                self.connections.set_deadline(index, self.now + CHECK);
-            }
-            Err(_) => self.close(index),
-        }
-    }
-
-    /// Closes a connection whose peer has closed. Otherwise waits for that.
-    fn check_closed(&mut self, index: usize) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        if Connection::has_closed(&mut &peer.stream, &mut self.scratch) {
-            self.close(index);
-            return;
-        }
-        if matches!(peer.connection, Connection::HalfClosed) {
-            peer.connection = Connection::Lingering;
-            self.connections.set_deadline(index, self.now + LINGER);
-        }
-        self.arm(index, Interest::Readable);
-    }
-
-    /// Asks epoll for one event of the connection.
-    fn arm(&mut self, index: usize, interest: Interest) {
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        let token = Token::Connection(index).into();
-        let result = if peer.is_registered {
-            self.epoll.rearm(&peer.stream, token, interest)
-        } else {
-            self.epoll.add(&peer.stream, token, interest)
-        };
-        peer.is_registered = true;
-        if let Err(error) = result {
-            log_failure(&mut self.log, peer.ip, &error);
-            self.close(index);
-        }
-    }
-
-    /// Deals with the connections whose deadline has come.
-    fn expire(&mut self) {
-        while let Some((deadline, index)) = self.connections.first() {
-            let Some(peer) = self.connections.get_mut(index) else { return };
-            let is_due = match peer.connection {
-                Connection::HalfClosed => deadline <= self.now + (CHECK - EARLY_CHECK),
-                _ => deadline <= self.now,
-            };
-            if !is_due {
-                return;
-            }
-            match peer.connection {
-                Connection::Receiving(_) => self.expire_receiving(index),
-                Connection::Sending { .. } => self.expire_sending(index),
-                Connection::HalfClosed => self.check_closed(index),
-                Connection::Lingering => self.close(index),
-            }
-        }
-    }
-
-    fn expire_receiving(&mut self, index: usize) {
-        // Read first what lies in the socket: the whole process may have been paused.
-        self.receive_all(index);
-        let Some(peer) = self.connections.get_mut(index) else { return };
-        if !matches!(peer.connection, Connection::Receiving(_)) || peer.deadline() > self.now {
-            return;
-        }
-        if peer.deadline() < peer.service_deadline {
-            // The peer is idle: what it has sent is the message.
-            peer.connection.end_message();
-            self.echo(index);
-        } else {
-            self.give_up(index, self.config.timeout);
-        }
-    }
-
-    fn expire_sending(&mut self, index: usize) {
-        self.send(index);
-        let peer = self.connections.get_mut(index);
-        if peer.is_some_and(|peer| matches!(peer.connection, Connection::Sending { .. })) {
-            self.give_up(index, self.config.timeout);
-        }
-    }
-
-    /// Closes a connection whose message has not been received or sent back within `limit`.
-    pub(super) fn give_up(&mut self, index: usize, limit: Duration) {
-        let Some(Peer { connection, ip, .. }) = self.connections.get_mut(index) else { return };
-        let reason = format!("timed out after {}: {connection}", GoDuration(limit));
-        log_failure(&mut self.log, *ip, &reason);
-        self.close(index);
-    }
-
-    pub(super) fn close(&mut self, index: usize) {
-        let Some(Peer { stream, ip, .. }) = self.connections.remove(index) else { return };
-        drop(stream);
-        self.acceptor.release();
-        let level = if self.shutdown.has_begun() { Level::Info } else { Level::Debug };
-        self.log
-            .write(level, format_args!("action: close_connection | result: success | ip: {ip}"));
     }
 }
 
-fn log_failure(log: &mut Log, ip: IpAddr, error: &dyn Display) {
-    log.error(format_args!("action: receive_message | result: fail | ip: {ip} | error: {error}"));
+/// The time until the next deadline, if there is one.
+fn timeout(service: &Service, shutdown: &Shutdown) -> Option<Duration> {
+    let deadlines = [
+        service.connections.first().map(|(deadline, _)| deadline),
+        service.acceptor.next_deadline(),
+        shutdown.next_deadline(service.now),
+    ];
+    let next = deadlines.into_iter().flatten().min()?;
+    Some(next.saturating_duration_since(Instant::now()))
+}
+
+fn handle(service: &mut Service, token: Token) {
+    match token {
+        // The event only wakes the loop.
+        Token::Signal => {}
+        Token::Listener => {
+            service.accept_some();
+        }
+        // The event may belong to a connection that this iteration has closed, and another one may have its index now.
+        // That is harmless: a read that finds nothing changes nothing.
+        Token::Connection(index) => service.advance(index),
+    }
 }

@@ -4,6 +4,7 @@ mod accept;
 pub mod connection;
 mod connections;
 mod event_loop;
+mod service;
 mod shutdown;
 mod token;
 

@@ -9,13 +9,12 @@
 //!    Half-received messages, and echoes that a peer has not taken, go on.
 //! 4. Over: SERVER_DRAIN_TIMEOUT has passed since the signal. Each worker closes all that is left.
 
-use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
-use super::event_loop::{ACCEPTS, EventLoop};
-use crate::log::Log;
+use super::service::{ACCEPTS, Service};
+use crate::log::Level;
 use crate::sys::listener::drop_handshakes;
 use crate::sys::signal;
 
@@ -27,7 +26,7 @@ const GRACE: Duration = Duration::from_millis(250);
 const LONGEST_QUEUE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+enum Phase {
     Serving,
     Grace,
     Draining,
@@ -45,26 +44,33 @@ impl Shutdown {
         Self { drain_timeout, began_at: OnceLock::new() }
     }
 
-    pub fn has_begun(&self) -> bool {
-        self.began_at.get().is_some()
-    }
-
-    /// Begins the shutdown if the stop signal has come and no other worker has begun it. Check the flag, not the event:
+    /// Begins the shutdown if the stop signal has come and no other worker has begun it. Checks the flag, not the event:
     /// the signal may arrive after epoll_wait(2) has returned.
-    pub fn begin_if_signalled(&self, listener: Option<&TcpListener>, log: &mut Log) {
+    pub fn begin_if_signalled(&self, service: &mut Service) {
         let Some(signal) = signal::received() else { return };
+        service.close_level = Level::Info;
         self.began_at.get_or_init(|| {
-            if let Some(listener) = listener {
+            if let Some(listener) = service.acceptor.listener() {
                 // If it fails, a connection that is made just before the close may be reset.
                 let _ = drop_handshakes(listener);
             }
+            let log = &mut service.log;
             log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
             log.flush();
             Instant::now()
         });
     }
 
-    pub fn phase(&self, now: Instant) -> Phase {
+    /// Does what the phase asks for.
+    pub fn proceed(&self, service: &mut Service) {
+        match self.phase(service.now) {
+            Phase::Serving | Phase::Grace => {}
+            Phase::Draining => drain(service),
+            Phase::Over => close_everything(service, self.drain_timeout),
+        }
+    }
+
+    fn phase(&self, now: Instant) -> Phase {
         let Some(&began_at) = self.began_at.get() else { return Phase::Serving };
         let elapsed = now.saturating_duration_since(began_at);
         if elapsed >= self.drain_timeout {
@@ -86,73 +92,62 @@ impl Shutdown {
     }
 }
 
-impl EventLoop<'_> {
-    /// Does what the phase of the shutdown asks for.
-    pub fn continue_shutdown(&mut self) {
-        match self.shutdown.phase(self.now) {
-            Phase::Serving | Phase::Grace => {}
-            Phase::Draining => self.drain(),
-            Phase::Over => self.close_everything(),
+fn drain(service: &mut Service) {
+    if service.acceptor.listener().is_none() {
+        return;
+    }
+    // They make room for those in the queue.
+    close_silent(service);
+    for _ in 0..LONGEST_QUEUE / ACCEPTS {
+        if !service.accept_some() {
+            break;
         }
     }
+    // A pause means that the queue may not be empty, and has to wait until a connection closes.
+    if !service.acceptor.is_paused() {
+        close_listener(service);
+        close_silent(service);
+    }
+}
 
-    fn drain(&mut self) {
-        if self.acceptor.listener().is_none() {
-            return;
+fn close_everything(service: &mut Service, drain_timeout: Duration) {
+    // Close the connections first, because the queue may need their file descriptors.
+    close_all(service, drain_timeout);
+    for _ in 0..LONGEST_QUEUE / ACCEPTS {
+        if !service.accept_some() {
+            break;
         }
-        // They make room for those in the queue.
-        self.close_silent();
-        for _ in 0..LONGEST_QUEUE / ACCEPTS {
-            if !self.accept_some() {
-                break;
-            }
-        }
-        // A pause means that the queue may not be empty, and has to wait until a connection closes.
-        if !self.acceptor.is_paused() {
-            self.close_listener();
-            self.close_silent();
+        close_all(service, drain_timeout);
+    }
+    close_listener(service);
+}
+
+fn close_listener(service: &mut Service) {
+    if service.acceptor.close(&service.epoll) {
+        service.log.info(format_args!("action: close_listener | result: success"));
+    }
+}
+
+/// Closes the connections that have sent nothing.
+fn close_silent(service: &mut Service) {
+    for index in service.connections.indices() {
+        // What has arrived by now is still served.
+        service.advance(index);
+        let peer = service.connections.get_mut(index);
+        if peer.is_some_and(|peer| peer.connection.is_silent()) {
+            service.close(index);
         }
     }
+}
 
-    fn close_everything(&mut self) {
-        // Close the connections first, because the queue may need their file descriptors.
-        self.close_all();
-        for _ in 0..LONGEST_QUEUE / ACCEPTS {
-            if !self.accept_some() {
-                break;
-            }
-            self.close_all();
-        }
-        self.close_listener();
-    }
-
-    fn close_listener(&mut self) {
-        if self.acceptor.close(&self.epoll) {
-            self.log.info(format_args!("action: close_listener | result: success"));
-        }
-    }
-
-    /// Closes the connections that have sent nothing.
-    fn close_silent(&mut self) {
-        for index in self.connections.indices() {
-            // What has arrived by now is still served.
-            self.advance(index);
-            let peer = self.connections.get_mut(index);
-            if peer.is_some_and(|peer| peer.connection.is_silent()) {
-                self.close(index);
-            }
-        }
-    }
-
-    fn close_all(&mut self) {
-        self.close_silent();
-        for index in self.connections.indices() {
-            self.receive_all(index);
-            let Some(peer) = self.connections.get_mut(index) else { continue };
-            match peer.connection {
-                Connection::HalfClosed | Connection::Lingering => self.close(index),
-                _ => self.give_up(index, self.shutdown.drain_timeout),
-            }
+fn close_all(service: &mut Service, drain_timeout: Duration) {
+    close_silent(service);
+    for index in service.connections.indices() {
+        service.receive_all(index);
+        let Some(peer) = service.connections.get_mut(index) else { continue };
+        match peer.connection {
+            Connection::HalfClosed | Connection::Lingering => service.close(index),
+            _ => service.give_up(index, drain_timeout),
         }
     }
 }

@@ -89,16 +89,6 @@ fn a_silent_server_is_a_failure_in_time() {
 }
 
 #[test]
-fn an_echo_in_pieces_is_whole() {
-    let (address, server) = play(1, |_, message, stream| {
-        stream.set_nodelay(true).unwrap();
-        message.iter().for_each(|byte| stream.write_all(&[*byte]).unwrap());
-    });
-    assert_delivered(&start(&address, "1", &[]).wait(), 1);
-    server.join().unwrap();
-}
-
-#[test]
 fn an_echo_that_never_ends_is_a_failure_in_time() {
     let (address, server) = play(1, |_, message, stream| {
         stream.set_nodelay(true).unwrap();

@@ -1,12 +1,18 @@
 //! The real client, ended by SIGTERM wherever it is.
 
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use crate::support::client::{
-    DELIVERED, HOUR, UNREACHABLE, accept, assert_ends, listen, start, wait_for_connecting,
+    DELIVERED, HOUR, UNREACHABLE, accept, assert_ends, client, listen, start, wait_for_connecting,
 };
+use crate::support::proc::handles;
+use crate::support::program::Program;
 use crate::support::server::Server;
 use crate::support::sockets::drop_packets;
+use crate::support::until;
 
 #[test]
 fn ends_while_it_connects() {
@@ -21,22 +27,15 @@ fn ends_while_it_connects() {
 
 #[test]
 fn ends_while_it_waits_for_an_echo() {
-    assert_ends(&["connection", "eventfd"], || {
-        let (listener, address) = listen();
-        let client = start(&address, "1", &[HOUR]);
-        (client, accept(&listener))
-    });
-}
-
-#[test]
-fn ends_in_the_middle_of_an_echo() {
-    assert_ends(&["connection", "eventfd"], || {
-        let (listener, address) = listen();
-        let client = start(&address, "1", &[HOUR]);
-        let (mut stream, message) = accept(&listener);
-        stream.write_all(&message[..5]).unwrap();
-        (client, stream)
-    });
+    for received in [0, 5] {
+        assert_ends(&["connection", "eventfd"], || {
+            let (listener, address) = listen();
+            let client = start(&address, "1", &[HOUR]);
+            let (mut stream, message) = accept(&listener);
+            stream.write_all(&message[..received]).unwrap();
+            (client, stream)
+        });
+    }
 }
 
 #[test]
@@ -57,4 +56,21 @@ fn ends_while_it_sleeps() {
         client.wait_for(DELIVERED);
         (client, ())
     });
+}
+
+/// The watchdog ends what a full pipe holds up.
+#[test]
+fn a_stdout_that_nobody_reads_holds_it_up_for_two_seconds() {
+    let (listener, address) = listen();
+    let (reader, mut writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    writer.set_nonblocking(false).unwrap();
+    let mut command = client(&address, "1", &[HOUR]);
+    let program = Program::spawn(command.stdout(OwnedFd::from(writer)));
+    until("a handler", || handles(program.pid(), libc::SIGTERM));
+    let (ended, took) = program.stop();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+    drop((listener, reader));
 }

@@ -1,6 +1,6 @@
-//! Log lines, read as strictly as a grader may read them, and README's table of all of them.
+//! Log lines, read as strictly as a grader may read them, and the table of docs/reference.md of all of them.
 
-/// A row of README's table: a line that a program may write.
+/// A row of the table of docs/reference.md: a line that a program may write.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     pub action: &'a str,
@@ -67,9 +67,9 @@ pub fn parse(line: &str) -> Option<Line<'_>> {
     is_time.then_some(Line { level, action, result, fields })
 }
 
-/// Holds what `program` has written against README's table.
+/// Holds what `program` has written against the table of docs/reference.md.
 pub fn check(program: &str, lines: &[String]) {
-    let table = table(include_str!("../../README.md"));
+    let table = table(include_str!("../../docs/reference.md"));
     for text in lines {
         let line = parse(text).unwrap_or_else(|| panic!("{program}: no log line: {text:?}"));
         let fields: Vec<_> = line.fields.iter().map(|(name, _)| *name).collect();
@@ -78,8 +78,13 @@ pub fn check(program: &str, lines: &[String]) {
                 && (row.action, row.result) == (line.action, line.result)
         };
         let row = table.iter().find(is_this);
-        let row = row.unwrap_or_else(|| panic!("{program}: not in README's table: {text:?}"));
-        assert_eq!(row.fields, fields, "{program}: other fields than in README's table: {text:?}");
+        let row = row.unwrap_or_else(|| {
+            panic!("{program}: not in the table of docs/reference.md: {text:?}")
+        });
+        assert_eq!(
+            row.fields, fields,
+            "{program}: other fields than in the table of docs/reference.md: {text:?}"
+        );
         assert!(row.levels.contains(&line.level), "{program}: the level: {text:?}");
     }
 }

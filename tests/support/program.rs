@@ -145,7 +145,7 @@ impl Program {
         self.signal(libc::SIGTERM);
     }
 
-    /// Waits for the exit, and for the last line. What the server or a client has logged has to be in README's table.
+    /// Waits for the exit, and for the last line. What the server or a client has logged has to be in the table of docs/reference.md.
     pub fn wait(mut self) -> Ended {
         let status = self.wait_for_exit(DEADLINE);
         let start = Instant::now();
