@@ -38,7 +38,7 @@ pub struct Acceptor<'a> {
     open: &'a OpenConnections,
     is_watching: bool,
     /// When a pause ends. None while there is no pause.
-    paused_until: Option<Instant>,
+    pub paused_until: Option<Instant>,
     warned_at: Option<Instant>,
 }
 
@@ -103,15 +103,6 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    pub fn is_paused(&self) -> bool {
-        self.paused_until.is_some()
-    }
-
-    /// When a pause ends, if there is one.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.paused_until
-    }
-
     /// A connection of this worker is closed, so another one can be accepted.
     pub fn release(&mut self) {
         self.open.count.fetch_sub(1, Relaxed);
@@ -124,16 +115,13 @@ impl<'a> Acceptor<'a> {
         if self.paused_until.is_some_and(|at| at <= now) {
             self.paused_until = None;
         }
-        if self.is_paused() && self.is_watching {
+        let is_paused = self.paused_until.is_some();
+        if is_paused && self.is_watching {
             // The listener is registered, so this cannot fail.
             let _ = epoll.delete(listener);
             self.is_watching = false;
-        }
-        if !self.is_paused() && !self.is_watching {
+        } else if !is_paused && !self.is_watching {
             self.is_watching = epoll.add_shared(listener, Token::Listener.into()).is_ok();
-            if !self.is_watching {
-                self.paused_until = Some(now + PAUSE);
-            }
         }
     }
 

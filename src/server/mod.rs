@@ -18,7 +18,7 @@ use crate::log::Log;
 use crate::sys::limits;
 use crate::sys::signal::StopSignal;
 use accept::OpenConnections;
-use event_loop::EventLoop;
+use service::Service;
 use shutdown::Shutdown;
 
 /// File descriptors that are no connections: stdio, the listener, an epoll instance for each worker, and what the
@@ -33,35 +33,26 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
     let open = OpenConnections::new(config.max_connections.min(most as usize));
     let shutdown = Shutdown::new(config.drain_timeout);
     let listener = Arc::new(listener);
-    let mut workers = Vec::new();
+    let mut services = Vec::new();
     for _ in 0..config.workers {
-        let listener = Arc::clone(&listener);
-        workers.push(EventLoop::new(config, listener, &open, stop, &shutdown)?);
+        services.push(Service::new(config, Arc::clone(&listener), &open, stop)?);
     }
     // The workers have it now, and the last of them closes it.
     drop(listener);
-    run(workers, &mut Log::new(config.logging_level.level))
+    run(services, &shutdown, &mut Log::new(config.logging_level.level))
 }
 
-/// Runs each worker in a thread of its own. If the system allows no more threads, the others go on without it.
-fn run(workers: Vec<EventLoop>, log: &mut Log) -> io::Result<()> {
+/// Runs each worker in a thread of its own.
+fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result<()> {
+    let mut result = Ok(());
     thread::scope(|scope| {
-        let mut threads = Vec::new();
+        let start = |service| scope.spawn(|| event_loop::run(service, shutdown));
+        let workers: Vec<_> = services.into_iter().map(start).collect();
         for worker in workers {
-            match thread::Builder::new().spawn_scoped(scope, || worker.run()) {
-                Ok(thread) => threads.push(thread),
-                Err(error) if threads.is_empty() => return Err(error),
-                Err(error) => log
-                    .warning(format_args!("action: start_worker | result: fail | error: {error}")),
-            }
-        }
-        log.flush();
-        let mut result = Ok(());
-        for thread in threads {
-            result = result.and(thread.join().expect("no panic"));
+            result = result.and(worker.join().expect("no panic"));
             log.info(format_args!("action: close_worker | result: success"));
         }
-        log.flush();
-        result
-    })
+    });
+    log.flush();
+    result
 }

@@ -16,6 +16,7 @@ use crate::escape::Message;
 use crate::log::{Level, Log};
 use crate::sys::epoll::Epoll;
 use crate::sys::poll::Interest;
+use crate::sys::signal::StopSignal;
 use crate::sys::stream::MoreFollows;
 
 /// Connections accepted in one loop iteration, so that those that are open need not wait for long.
@@ -55,8 +56,10 @@ impl<'a> Service<'a> {
         config: &'a ServerConfig,
         listener: Arc<TcpListener>,
         open: &'a OpenConnections,
+        stop: &StopSignal,
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
+        epoll.add(stop, Token::Signal.into(), Interest::Readable)?;
         let acceptor = Acceptor::new(listener, open, &epoll)?;
         Ok(Self {
             config,
@@ -95,9 +98,7 @@ impl<'a> Service<'a> {
     pub fn advance(&mut self, index: usize) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         match peer.connection {
-            Connection::Receiving(_) => {
-                self.receive(index);
-            }
+            Connection::Receiving(_) => _ = self.receive(index),
             Connection::Sending { .. } => self.send(index),
             Connection::HalfClosed | Connection::Lingering => self.check_closed(index),
         }
@@ -137,16 +138,13 @@ impl<'a> Service<'a> {
     /// Logs a message that is complete, and begins to send it back.
     fn echo(&mut self, index: usize) {
         let Some(peer) = self.connections.get_mut(index) else { return };
-        let Peer { ip, connection: Connection::Sending { message, .. }, service_deadline, .. } =
-            peer
-        else {
-            return;
-        };
-        let message = Message(message);
-        self.log.info(format_args!(
-            "action: receive_message | result: success | ip: {ip} | msg: {message}"
-        ));
-        let deadline = *service_deadline;
+        if let Connection::Sending { message, .. } = &peer.connection {
+            let (ip, message) = (peer.ip, Message(message));
+            self.log.info(format_args!(
+                "action: receive_message | result: success | ip: {ip} | msg: {message}"
+            ));
+        }
+        let deadline = peer.service_deadline;
         self.connections.set_deadline(index, deadline);
         self.send(index);
     }
@@ -189,20 +187,16 @@ impl<'a> Service<'a> {
         self.arm(index, Interest::Readable);
     }
 
-    /// Asks epoll for one event of the connection.
+    /// Asks epoll for one event of the connection. If that fails, its deadline closes the connection.
     fn arm(&mut self, index: usize, interest: Interest) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         let token = Token::Connection(index).into();
-        let result = if peer.is_registered {
+        let _ = if peer.is_registered {
             self.epoll.rearm(&peer.stream, token, interest)
         } else {
             self.epoll.add(&peer.stream, token, interest)
         };
         peer.is_registered = true;
-        if let Err(error) = result {
-            log_failure(&mut self.log, peer.ip, &error);
-            self.close(index);
-        }
     }
 
     /// Deals with the connections whose deadline has come.
@@ -218,7 +212,7 @@ impl<'a> Service<'a> {
             }
             match peer.connection {
                 Connection::Receiving(_) => self.expire_receiving(index),
-                Connection::Sending { .. } => self.expire_sending(index),
+                Connection::Sending { .. } => self.give_up(index, self.config.timeout),
                 Connection::HalfClosed => self.check_closed(index),
                 Connection::Lingering => self.close(index),
             }
@@ -237,14 +231,6 @@ impl<'a> Service<'a> {
             peer.connection.end_message();
             self.echo(index);
         } else {
-            self.give_up(index, self.config.timeout);
-        }
-    }
-
-    fn expire_sending(&mut self, index: usize) {
-        self.send(index);
-        let peer = self.connections.get_mut(index);
-        if peer.is_some_and(|peer| matches!(peer.connection, Connection::Sending { .. })) {
             self.give_up(index, self.config.timeout);
         }
     }

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
-use super::service::{ACCEPTS, Service};
+use super::service::Service;
 use crate::log::Level;
 use crate::sys::listener::drop_handshakes;
 use crate::sys::signal;
@@ -21,9 +21,6 @@ use crate::sys::signal;
 /// When the accept queue has overflowed, the kernel drops the last ACK of a handshake. The peer believes that it is
 /// connected, and sends its message again after 200 ms (TCP_RTO_MIN of Linux), which completes the handshake.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// No accept queue is longer: the backlog of listen(2) is at most 65535.
-const LONGEST_QUEUE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -98,13 +95,10 @@ fn drain(service: &mut Service) {
     }
     // They make room for those in the queue.
     close_silent(service);
-    for _ in 0..LONGEST_QUEUE / ACCEPTS {
-        if !service.accept_some() {
-            break;
-        }
-    }
+    // This ends, because no new handshake begins.
+    while service.accept_some() {}
     // A pause means that the queue may not be empty, and has to wait until a connection closes.
-    if !service.acceptor.is_paused() {
+    if service.acceptor.paused_until.is_none() {
         close_listener(service);
         close_silent(service);
     }
@@ -113,10 +107,7 @@ fn drain(service: &mut Service) {
 fn close_everything(service: &mut Service, drain_timeout: Duration) {
     // Close the connections first, because the queue may need their file descriptors.
     close_all(service, drain_timeout);
-    for _ in 0..LONGEST_QUEUE / ACCEPTS {
-        if !service.accept_some() {
-            break;
-        }
+    while service.accept_some() {
         close_all(service, drain_timeout);
     }
     close_listener(service);
