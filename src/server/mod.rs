@@ -44,14 +44,15 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
 
 /// Runs each worker in a thread of its own.
 fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result<()> {
-    let mut result = Ok(());
-    thread::scope(|scope| {
+    let result = thread::scope(|scope| {
         let start = |service| scope.spawn(|| event_loop::run(service, shutdown));
         let workers: Vec<_> = services.into_iter().map(start).collect();
+        let mut result = Ok(());
         for worker in workers {
             result = result.and(worker.join().expect("no panic"));
             log.info(format_args!("action: close_worker | result: success"));
         }
+        result
     });
     log.flush();
     result
