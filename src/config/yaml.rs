@@ -117,7 +117,7 @@ fn split_key(content: &str) -> Result<(String, &str), String> {
 
 fn check_key(key: &str) -> Result<(), String> {
     if key.starts_with(['"', '\'']) {
-        return Err(format!("the key {key} is in quotes: write it without them"));
+        return Err("the key is in quotes: write it without them".to_owned());
     }
     if let Some((parent, child)) = key.split_once('.') {
         return Err(format!(
@@ -287,8 +287,8 @@ mod tests {
             ("a:\tb", "1: no space after the \":\" of \"a\""),
             ("a:b", "1: no space after the \":\" of \"a\""),
             ("a: b\n  c", "2: no \":\" in \"c\": write a key, a \":\" and its value"),
-            ("\"a\": 1", "1: the key \"a\" is in quotes: write it without them"),
-            ("'a b': 1", "1: the key 'a b' is in quotes: write it without them"),
+            ("\"a\": 1", "1: the key is in quotes: write it without them"),
+            ("'a b': 1", "1: the key is in quotes: write it without them"),
             (
                 "server.address: x",
                 "1: the key \"server.address\" has a dot: write \"address\", indented, on a line under \"server\"",
