@@ -48,7 +48,7 @@ impl Parser {
         let indent = line.chars().take_while(|c| c.is_whitespace()).count();
         if self.indent_above.is_some_and(|above| indent > above) {
             return Err(
-                "indented deeper than the setting above it: the line would continue that value"
+                "indented deeper than the setting above, whose value it would continue: remove the indentation"
                     .to_owned(),
             );
         }
@@ -137,7 +137,7 @@ mod tests {
             ("[DEFAULT]\nA = 1\n   # c\nB = 2", "a=1@2 b=2@4"),
             (
                 "[DEFAULT]\nA = 1\n  [other]\nB = 2",
-                "3: indented deeper than the setting above it: the line would continue that value",
+                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             ("[DEFAULT]\nA = 1\n[Other]\nA = 2\n[DEFAULT]\nB = 3\n", "a=1@2 other.a=2@4 b=3@6"),
             ("[default]\nA = 1", "default.a=1@2"),
@@ -157,11 +157,11 @@ mod tests {
             ("[DEFAULT]\n = 1", "2: \"= 1\" has no \"=\" or \":\" after a key"),
             (
                 "[DEFAULT]\nA = 1\n 2",
-                "3: indented deeper than the setting above it: the line would continue that value",
+                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             (
                 "[DEFAULT]\nA =\n\n\tB = 2",
-                "4: indented deeper than the setting above it: the line would continue that value",
+                "4: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             ("[DEFAULT]\nA = 1\na : 1", "3: \"a\" is already set on line 2"),
             ("[DEFAULT]\nA = 1\n[DEFAULT]\nA = 1", "4: \"A\" is already set on line 2"),

@@ -31,9 +31,9 @@ pub fn environment(variable: &str) -> Option<OsString> {
     std::env::var_os(variable)
 }
 
-const IS_A_DIRECTORY: &str = "a directory, not a file: a Docker engine makes one where the file to mount is \
-     missing, also if it sees another machine's files (over ssh://, or by its socket in a container); remove it, \
-     put the file back and start again";
+const IS_A_DIRECTORY: &str = "a directory, not a file: the Docker engine makes one if it finds no file \
+     to mount: the file is missing, or the engine sees another machine's files (ssh://, or its socket inside a \
+     container); remove the directory, put the file back and start again";
 
 const NO_PERMISSION: &str =
     "no permission to read it: chmod a+r it, or in a container the file that is mounted there";

@@ -88,7 +88,7 @@ impl Parser {
         if current.is_none() {
             self.mappings.push(Mapping { indent, prefix: String::new() });
         } else if current < Some(indent) {
-            let parent = parent.ok_or("indented deeper than a setting that has its value")?;
+            let parent = parent.ok_or("indented under a key that has a value already")?;
             self.mappings.push(Mapping { indent, prefix: parent + "." });
         }
         while self.mappings.last().is_some_and(|mapping| mapping.indent > indent) {
@@ -298,8 +298,8 @@ mod tests {
             ("--- a: b", "1: \"a: b\" after \"---\""),
             ("a: 1\nA: 2", "2: \"a\" already stands on line 1"),
             ("a:\n  b: 1\na:\n  c: 2", "3: \"a\" already stands on line 1"),
-            ("a: 1\n  b: 2", "2: indented deeper than a setting that has its value"),
-            ("a: \"\"\n  b: 2", "2: indented deeper than a setting that has its value"),
+            ("a: 1\n  b: 2", "2: indented under a key that has a value already"),
+            ("a: \"\"\n  b: 2", "2: indented under a key that has a value already"),
             ("a:\n    b: 1\n  c: 2", "3: the indentation matches no enclosing level"),
             ("  a: 1\nb: 2", "2: the indentation matches no enclosing level"),
             ("a: 1\rb: 2", "1: the character U+000D is not allowed"),

@@ -138,7 +138,7 @@ fn a_path_that_is_no_settings_file_is_named() {
     let table = [
         (
             &directory,
-            "a directory, not a file: a Docker engine makes one where the file to mount is missing, also if it sees another machine's files (over ssh://, or by its socket in a container); remove it, put the file back and start again",
+            "a directory, not a file: the Docker engine makes one if it finds no file to mount: the file is missing, or the engine sees another machine's files (ssh://, or its socket inside a container); remove the directory, put the file back and start again",
         ),
         (&not_utf8, "line 2 is not UTF-8"),
         (&below_a_file, "cannot be read: Not a directory (os error 20)"),
