@@ -91,7 +91,7 @@ impl<'a> Settings<'a> {
 
     fn refusal(&self, key: &str, entry: &Entry, reason: &str) -> String {
         let has_comment = entry.value.contains([';', '#']);
-        let advice = if has_comment { "; a comment stands on a line of its own" } else { "" };
+        let advice = if has_comment { "; write a comment on a line of its own" } else { "" };
         format!("{}:{}: {key}: {reason}{advice}", self.path, entry.line)
     }
 

@@ -20,7 +20,7 @@ fn server_errors_say_where_what_and_why() {
         ("SERVER_LISTEN_BACKLOG = 0", r#""0" is not a number from 1 to 65535"#),
         (
             "SERVER_LISTEN_BACKLOG = 5 ; five",
-            r#""5 ; five" is not a number from 1 to 65535; a comment stands on a line of its own"#,
+            r#""5 ; five" is not a number from 1 to 65535; write a comment on a line of its own"#,
         ),
         (
             "LOGGING_LEVEL = loud",
