@@ -140,6 +140,8 @@ mod tests {
                 "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             ("[DEFAULT]\nA = 1\n[Other]\nA = 2\n[DEFAULT]\nB = 3\n", "a=1@2 other.a=2@4 b=3@6"),
+            ("[DEFAULT]\nA = 1\n[other]\n  B = 2", "a=1@2 other.b=2@4"),
+            ("[DEFAULT]\nA;B = 1", "a;b=1@2"),
             ("[default]\nA = 1", "default.a=1@2"),
             ("[a b]\nC = 1", "a b.c=1@2"),
         ];
