@@ -1,9 +1,9 @@
 //! What holds for every settings file.
 
-use tp0::config::document::{Entry, SyntaxError};
+use tp0::config::document::Entry;
 
 /// Reads `text` with `parse`, which must not panic, and checks what holds whatever is in it.
-pub fn check(parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>, text: &str) {
+pub fn check(parse: fn(&str) -> Result<Vec<Entry>, String>, text: &str) {
     let parsed = parse(text);
     let lines = 1..=text.lines().count();
     match &parsed {
@@ -14,8 +14,9 @@ pub fn check(parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>, text: &str) {
             assert_eq!(others.count(), 1, "{entry:?}");
         }),
         Err(error) => {
-            assert!(lines.contains(&error.line), "{error}");
-            assert!(!error.reason.contains(['\n', '\r']), "{error:?}");
+            let (line, _) = error.split_once(": ").expect("a line and a reason");
+            assert!(lines.contains(&line.parse().expect("a line")), "{error}");
+            assert!(!error.contains(['\n', '\r']), "{error:?}");
         }
     }
     // A byte order mark, line ends and a comment at the end change nothing.

@@ -1,7 +1,5 @@
 //! What the parsers of settings files share: the lines they read and the entries they return.
 
-use std::fmt;
-
 /// One setting as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -11,19 +9,6 @@ pub struct Entry {
     pub value: String,
     /// Line of the key, from 1.
     pub line: usize,
-}
-
-/// A document that is refused: the line, from 1, and the reason, lower case, no full stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyntaxError {
-    pub line: usize,
-    pub reason: String,
-}
-
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.reason)
-    }
 }
 
 /// The lines of a document and their numbers, from 1. They have neither their ends (LF or CRLF) nor
@@ -51,12 +36,12 @@ fn is_ambiguous(c: char) -> bool {
 
 /// What a parser answers, for the tables of its tests: entries as `key=value@line`, or the refusal.
 #[cfg(test)]
-pub fn summary(result: Result<Vec<Entry>, SyntaxError>) -> String {
+pub fn summary(result: Result<Vec<Entry>, String>) -> String {
     match result {
         Ok(entries) => {
             let entries = entries.iter().map(|e| format!("{}={}@{}", e.key, e.value, e.line));
             entries.collect::<Vec<_>>().join(" ")
         }
-        Err(error) => error.to_string(),
+        Err(error) => error,
     }
 }

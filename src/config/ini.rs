@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::document::{Entry, SyntaxError, check_characters, numbered_lines};
+use super::document::{Entry, check_characters, numbered_lines};
 
 /// The section whose keys get no prefix (`configparser.DEFAULTSECT`, case-sensitive).
 const DEFAULT_SECTION: &str = "DEFAULT";
@@ -16,11 +16,11 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 ///
 /// # Errors
 ///
-/// The first line that is not understood, and why.
-pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
+/// The first line that is not understood, and why: `3: "PORT" is already set on line 2`.
+pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut parser = Parser::default();
     for (number, line) in numbered_lines(text) {
-        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
+        parser.read(number, line).map_err(|reason| format!("{number}: {reason}"))?;
     }
     Ok(parser.entries)
 }

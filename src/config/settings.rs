@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::document::{Entry, SyntaxError};
+use super::document::Entry;
 use crate::log::Escaped;
 
 /// A row of a program's table of settings. What `load` reads, `--help`, the known keys and the tests
@@ -52,7 +52,7 @@ impl<'a> Settings<'a> {
     pub fn read(
         table: &'static [Setting],
         path: &Path,
-        parse: fn(&str) -> Result<Vec<Entry>, SyntaxError>,
+        parse: fn(&str) -> Result<Vec<Entry>, String>,
         environment: Environment<'a>,
     ) -> Result<Self, String> {
         let text = read_file(path);

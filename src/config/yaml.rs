@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::document::{Entry, SyntaxError, check_characters, numbered_lines};
+use super::document::{Entry, check_characters, numbered_lines};
 use super::duration;
 
 /// Words that some parser, in some spelling, reads as a boolean or null (§10.3).
@@ -18,11 +18,11 @@ const RESERVED: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n"
 ///
 /// # Errors
 ///
-/// The first line that is not understood, and why.
-pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
+/// The first line that is not understood, and why: `3: a tab in the indentation: use spaces`.
+pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut parser = Parser::default();
     for (number, line) in numbered_lines(text) {
-        parser.read(number, line).map_err(|reason| SyntaxError { line: number, reason })?;
+        parser.read(number, line).map_err(|reason| format!("{number}: {reason}"))?;
     }
     Ok(parser.entries)
 }
@@ -270,7 +270,7 @@ mod tests {
             ("9223372036854775807", "9223372036854775807"),
             ("true", "true"),
             ("'it''s # \\n' # c", "it's # \\n"),
-            ("\"a # b: 'c'\"  ", "a # b: 'c'"),
+            ("\"a # b: 'c''\"  ", "a # b: 'c''"),
             ("\"\\\"\\\\n\"", "\"\\n"),
             ("\"010\"", "010"),
         ];

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
 
-use tp0::config::document::{Entry, SyntaxError};
+use tp0::config::document::Entry;
 use tp0::config::{duration, ini, yaml};
 
 fn main() -> ExitCode {
@@ -42,15 +42,13 @@ fn serve(answer: fn(&str) -> String) -> io::Result<()> {
     Ok(())
 }
 
-fn document(result: Result<Vec<Entry>, SyntaxError>) -> String {
+fn document(result: Result<Vec<Entry>, String>) -> String {
     match result {
         Ok(entries) => {
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{\"entries\": [{}]}}", entries.join(", "))
         }
-        Err(error) => {
-            format!("{{\"line\": {}, \"reason\": {}}}", error.line, string(&error.reason))
-        }
+        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }
 }
 
