@@ -1,4 +1,4 @@
-//! The rules of the sources, as tests: who imports whom, where `unsafe` stands, how long a file is.
+//! The rules of the sources, as tests: who imports whom, where `unsafe` stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -208,22 +208,6 @@ fn the_program_depends_on_libc_alone() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let packages: Vec<_> = lock.lines().filter(|line| line.starts_with("name = ")).collect();
     assert_eq!(packages, ["name = \"libc\"", "name = \"tp0\""]);
-}
-
-#[test]
-fn files_are_short() {
-    let is_code = |path: &PathBuf| {
-        let kind = path.extension().unwrap_or_default();
-        ["rs", "py", "sh", "c", "go"].iter().any(|code| kind == *code)
-    };
-    let others = ["tests", "bench"].into_iter().flat_map(|name| files_below(&root().join(name)));
-    let others = texts(others.filter(is_code));
-    assert!(others.len() > 60, "{}", others.len());
-    let program = sources().into_iter().map(|file| (file, 250));
-    for ((name, text), limit) in program.chain(others.into_iter().map(|file| (file, 280))) {
-        let lines = text.lines().count();
-        assert!(lines <= limit, "{name} has {lines} lines, {limit} at the most: split it");
-    }
 }
 
 /// A script with CRLF does not start: what a clone with `core.autocrlf=true` holds has LF.
