@@ -1,6 +1,8 @@
 //! Settings: every error word for word.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -8,6 +10,8 @@ use crate::support::directory;
 use crate::support::limits::keep_to_permissions;
 use crate::support::program::{CLIENT, Program, SERVER, command};
 use crate::support::settings::{INI, YAML, client, file, server};
+
+use tp0::config::ClientConfig;
 
 #[test]
 fn server_errors_say_where_what_and_why() {
@@ -108,6 +112,13 @@ fn a_number_is_plain_decimal() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_named() {
+    let environment = |_: &str| Some(OsString::from_vec(vec![0xff]));
+    let error = ClientConfig::load(Path::new("nowhere"), &environment).unwrap_err();
+    assert_eq!(error, "environment: CLI_ID: \"\\xFF\" is not UTF-8");
 }
 
 #[test]

@@ -74,12 +74,12 @@ fn the_environment_suffices() {
         ("CLI_ID", "1"),
         ("CLI_SERVER_ADDRESS", "[::1]:80"),
         ("CLI_LOOP_AMOUNT", "0"),
-        ("CLI_LOOP_PERIOD", "1h"),
+        ("CLI_LOOP_PERIOD", "0"),
         ("CLI_LOG_LEVEL", "Warn"),
     ];
     let config = client(Path::new("nowhere/config"), &variables).unwrap();
     assert_eq!((config.server_address.host.as_str(), config.server_address.port), ("::1", 80));
-    assert_eq!(config.log_level.level, Level::Warning);
+    assert_eq!((config.loop_period, config.log_level.level), (Duration::ZERO, Level::Warning));
 }
 
 /// The settings that the repository ships are good, and five messages of the shipped loop are ours.
