@@ -29,7 +29,7 @@ comment = joined(space, st.sampled_from("#;"), values)
 lines = joined(st.one_of(option, option, header, comment, space), st.sampled_from(["\n"] * 8 + ENDS))
 start = st.sampled_from(["[DEFAULT]\n", "[DEFAULT]\r\n", "\ufeff[DEFAULT]\n", ""])
 documents = joined(start, st.lists(lines, max_size=8).map("".join))
-junk = joined(start, st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=20).map("".join))
+junk = joined(start, st.lists(st.one_of(st.sampled_from(TOKENS), st.characters(codec="utf-8")), max_size=20).map("".join))
 mutations = st.builds(
     lambda text, at, cut, token: text[:at] + token + text[at + cut :],
     documents,

@@ -41,7 +41,7 @@ tame = st.builds(
 )
 lines = st.one_of(tame, tame, tame, wild, wild, st.sampled_from(WHOLE_LINES))
 documents = st.lists(st.builds(str.__add__, lines, st.sampled_from(ENDS)), max_size=8).map("".join)
-junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=12).map("".join)
+junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters(codec="utf-8")), max_size=12).map("".join)
 mutations = st.builds(
     lambda text, at, cut, token: text[:at] + token + text[at + cut :],
     documents,
