@@ -210,7 +210,9 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
             '\\' if quote == Some('"') => match chars.next() {
                 Some(c @ ('"' | '\\')) => value.push(c),
                 _ => {
-                    return Err("after a backslash only \" and \\ are supported: write the character itself, or use single quotes".to_owned());
+                    return Err("after a backslash only \" and \\ are supported: \
+                         write the character itself, or use single quotes"
+                        .to_owned());
                 }
             },
             '\'' if quote == Some('\'') && chars.as_str().starts_with('\'') => {
