@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::duration;
-use super::settings::{Environment, Setting, Settings, Text};
+use super::settings::{Environment, Setting, Settings};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 use super::yaml;
 
@@ -29,18 +29,39 @@ pub struct Address {
     pub written: String,
 }
 
-const fn row(key: Text, variable: Text, default: Option<Text>, help: Text) -> Setting {
-    Setting { key, variable, default, help }
-}
-
 impl ClientConfig {
     pub const SETTINGS: &[Setting] = &[
-        row("id", "CLI_ID", None, "1 to 64 printable characters, no space"),
-        row("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
-        row("server.timeout", "CLI_SERVER_TIMEOUT", Some("30s"), "for a message and its retries"),
-        row("loop.amount", "CLI_LOOP_AMOUNT", None, "messages, 0 or more"),
-        row("loop.period", "CLI_LOOP_PERIOD", None, "pause between messages"),
-        row("log.level", "CLI_LOG_LEVEL", None, LEVELS),
+        Setting {
+            key: "id",
+            variable: "CLI_ID",
+            default: None,
+            help: "1 to 64 printable characters, no space",
+        },
+        Setting {
+            key: "server.address",
+            variable: "CLI_SERVER_ADDRESS",
+            default: None,
+            help: "host:port",
+        },
+        Setting {
+            key: "server.timeout",
+            variable: "CLI_SERVER_TIMEOUT",
+            default: Some("30s"),
+            help: "for a message and its retries",
+        },
+        Setting {
+            key: "loop.amount",
+            variable: "CLI_LOOP_AMOUNT",
+            default: None,
+            help: "messages, 0 or more",
+        },
+        Setting {
+            key: "loop.period",
+            variable: "CLI_LOOP_PERIOD",
+            default: None,
+            help: "pause between messages",
+        },
+        Setting { key: "log.level", variable: "CLI_LOG_LEVEL", default: None, help: LEVELS },
     ];
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
@@ -49,7 +70,7 @@ impl ClientConfig {
             id: settings.get("id", id)?,
             server_address: settings.get("server.address", address)?,
             server_timeout: settings.get("server.timeout", positive_duration)?,
-            loop_amount: settings.get("loop.amount", amount)?,
+            loop_amount: settings.get("loop.amount", |text| number(text, 0..=u64::MAX))?,
             loop_period: settings.get("loop.period", duration::parse)?,
             log_level: settings.get("log.level", level)?,
             unknown: settings.unknown(),
@@ -58,19 +79,16 @@ impl ClientConfig {
 }
 
 fn id(text: &str) -> Result<String, String> {
-    let fits = (1..=64).contains(&text.chars().count());
-    // Beyond ASCII, what Debug escapes is not printable.
-    let is_printable =
-        |c: char| if c.is_ascii() { c.is_ascii_graphic() } else { c.escape_debug().count() == 1 };
-    if !fits || !text.chars().all(is_printable) {
+    let has_length = (1..=64).contains(&text.chars().count());
+    if !has_length || !text.chars().all(is_printable) {
         return Err(format!("{text:?} is not 1 to 64 printable characters without a space"));
     }
     Ok(text.to_owned())
 }
 
-fn amount(text: &str) -> Result<u64, String> {
-    let refusal = |_| format!("{text:?} is not a plain decimal number, 0 or more");
-    number(0..=u64::MAX)(text).map_err(refusal)
+/// Beyond ASCII, a character that Debug escapes is not printable.
+fn is_printable(c: char) -> bool {
+    c.is_ascii_graphic() || !c.is_ascii() && c.escape_debug().count() == 1
 }
 
 fn address(text: &str) -> Result<Address, String> {
@@ -78,22 +96,20 @@ fn address(text: &str) -> Result<Address, String> {
     let Some((host, port)) = text.rsplit_once(':') else {
         return fail("no port");
     };
-    let Ok(port) = number(1..=65535)(port) else {
-        return fail("the port is not a plain decimal number from 1 to 65535");
+    let port = match number(port, 1..=65535) {
+        Ok(port) => port,
+        Err(reason) => return fail(&format!("the port {reason}")),
     };
-    if host.contains('/') {
-        return fail("a host has no \"/\"");
-    }
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    if bare.is_none() && host.contains(':') {
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if in_brackets.is_none() && host.contains(':') {
         return fail("an IPv6 address needs brackets, as in [::1]:12345");
     }
-    let host = bare.unwrap_or(host).to_owned();
+    let host = in_brackets.unwrap_or(host).to_owned();
     if host.is_empty() {
         return fail("no host");
     }
-    if host.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return fail("a host has no spaces");
+    if host.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+        return fail("a host has no \"/\" and no spaces");
     }
     Ok(Address { host, port, written: text.to_owned() })
 }

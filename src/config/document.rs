@@ -1,6 +1,4 @@
-//! What the parsers of settings files share: the lines they read and the entries they answer with.
-
-use std::fmt;
+//! What the parsers of settings files share: the lines they read and the entries they return.
 
 /// One setting as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,43 +11,19 @@ pub struct Entry {
     pub line: usize,
 }
 
-/// A document that is refused: the line, from 1, and the reason, lower case, no full stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyntaxError {
-    pub line: usize,
-    pub reason: String,
+/// The lines of a document and their numbers, from 1. They have neither their ends (LF or CRLF) nor
+/// the byte order mark that may stand before the first one.
+pub fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    (1..).zip(text.lines())
 }
 
-impl fmt::Display for SyntaxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.line, self.reason)
+/// Refuses a line with a character on which the reference parsers disagree, wherever it stands.
+pub fn check_characters(line: &str) -> Result<(), String> {
+    match line.chars().find(|&c| is_ambiguous(c)) {
+        Some(c) => Err(format!("the character U+{:04X} is not allowed", u32::from(c))),
+        None => Ok(()),
     }
-}
-
-/// Hands `read` each line of a document and its number, from 1: without its end (LF, CRLF or CR, which
-/// Python's universal newlines and YAML 1.2.2 §5.4 agree on) and without a byte order mark at the start.
-///
-/// # Errors
-///
-/// The first line that `read` refuses, or that has a character on which the reference parsers disagree,
-/// wherever it stands.
-pub fn read_lines(
-    text: &str,
-    mut read: impl FnMut(usize, &str) -> Result<(), String>,
-) -> Result<(), SyntaxError> {
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut number = 0;
-    while !rest.is_empty() {
-        number += 1;
-        let (line, after) = rest.split_at(rest.find(['\n', '\r']).unwrap_or(rest.len()));
-        let result = match line.chars().find(|&c| is_ambiguous(c)) {
-            Some(c) => Err(format!("the character U+{:04X} is not allowed", u32::from(c))),
-            None => read(number, line),
-        };
-        result.map_err(|reason| SyntaxError { line: number, reason })?;
-        rest = after.strip_prefix("\r\n").unwrap_or_else(|| after.get(1..).unwrap_or_default());
-    }
-    Ok(())
 }
 
 /// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as spaces
@@ -60,12 +34,14 @@ fn is_ambiguous(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// For the tables of the parsers' tests: entries as `key=value@line`, or the refusal.
+/// What a parser answers, for the tables of its tests: entries as `key=value@line`, or the refusal.
 #[cfg(test)]
-pub fn shown(result: Result<Vec<Entry>, SyntaxError>) -> String {
-    let show = |entry: &Entry| format!("{}={}@{}", entry.key, entry.value, entry.line);
+pub fn summary(result: Result<Vec<Entry>, String>) -> String {
     match result {
-        Ok(entries) => entries.iter().map(show).collect::<Vec<_>>().join(" "),
-        Err(error) => error.to_string(),
+        Ok(entries) => {
+            let entries = entries.iter().map(|e| format!("{}={}@{}", e.key, e.value, e.line));
+            entries.collect::<Vec<_>>().join(" ")
+        }
+        Err(error) => error,
     }
 }

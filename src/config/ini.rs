@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::document::{Entry, SyntaxError, read_lines};
+use super::document::{Entry, check_characters, numbered_lines};
 
 /// The section whose keys get no prefix (`configparser.DEFAULTSECT`, case-sensitive).
 const DEFAULT_SECTION: &str = "DEFAULT";
@@ -16,10 +16,12 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 ///
 /// # Errors
 ///
-/// The first line that is not understood, and why.
-pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
+/// The first line that is not understood, and why: `3: "PORT" is already set on line 2`.
+pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut parser = Parser::default();
-    read_lines(text, |number, line| parser.read(number, line))?;
+    for (number, line) in numbered_lines(text) {
+        parser.read(number, line).map_err(|reason| format!("{number}: {reason}"))?;
+    }
     Ok(parser.entries)
 }
 
@@ -27,34 +29,35 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, SyntaxError> {
 struct Parser {
     /// Prefix of the current section's keys; `None` before the first header.
     prefix: Option<String>,
+    /// Indentation of the setting above, whose value a deeper line would continue.
+    indent_above: Option<usize>,
     /// Line of each section's header, by its name as written.
     sections: HashMap<String, usize>,
     /// Line of each key, by its full name.
     keys: HashMap<String, usize>,
-    /// Line and indentation of the value that a deeper line would continue.
-    open_value: Option<(usize, usize)>,
     entries: Vec<Entry>,
 }
 
 impl Parser {
     fn read(&mut self, number: usize, line: &str) -> Result<(), String> {
+        check_characters(line)?;
         let content = line.trim();
-        if content.is_empty() || content.starts_with(['#', ';']) {
+        if is_comment_or_empty(content) {
             return Ok(());
         }
         let indent = line.chars().take_while(|c| c.is_whitespace()).count();
-        match self.open_value {
-            Some((above, depth)) if indent > depth => {
-                Err(format!("indented deeper than line {above}, whose value it would continue"))
-            }
-            _ if content.starts_with('[') => {
-                self.open_value = None;
-                self.section(number, content)
-            }
-            _ => {
-                self.open_value = Some((number, indent));
-                self.option(number, content)
-            }
+        if self.indent_above.is_some_and(|above| indent > above) {
+            return Err(
+                "indented deeper than the setting above, whose value it would continue: remove the indentation"
+                    .to_owned(),
+            );
+        }
+        if content.starts_with('[') {
+            self.indent_above = None;
+            self.section(number, content)
+        } else {
+            self.indent_above = Some(indent);
+            self.setting(number, content)
         }
     }
 
@@ -72,15 +75,14 @@ impl Parser {
         Ok(())
     }
 
-    fn option(&mut self, number: usize, content: &str) -> Result<(), String> {
+    fn setting(&mut self, number: usize, content: &str) -> Result<(), String> {
         let Some(prefix) = &self.prefix else {
             return Err(format!("{content:?} stands before the first section, such as [DEFAULT]"));
         };
-        let Some((name, value)) =
-            content.split_once(['=', ':']).filter(|(name, _)| !name.is_empty())
-        else {
+        let (name, value) = content.split_once(['=', ':']).unwrap_or_default();
+        if name.is_empty() {
             return Err(format!("{content:?} has no \"=\" or \":\" after a key"));
-        };
+        }
         let (name, value) = (name.trim_end(), value.trim_start());
         if value.contains('%') {
             return Err(format!(
@@ -96,13 +98,16 @@ impl Parser {
     }
 }
 
+fn is_comment_or_empty(content: &str) -> bool {
+    content.is_empty() || content.starts_with(['#', ';'])
+}
+
 /// The name in a header, which may have a comment after it. `configparser` takes everything up to
 /// the last `]`, keeps the spaces inside and drops what follows: `[DEFAULT] PORT = 1` sets nothing.
 fn section_name(content: &str) -> Result<&str, String> {
     let (name, rest) = content[1..].rsplit_once(']').unwrap_or_default();
     let is_name = !name.is_empty() && name == name.trim() && !name.contains(']');
-    let rest = rest.trim_start();
-    if is_name && (rest.is_empty() || rest.starts_with(['#', ';'])) {
+    if is_name && is_comment_or_empty(rest.trim_start()) {
         return Ok(name);
     }
     Err(format!("{content:?} is not a section header, such as [DEFAULT], alone on its line"))
@@ -111,7 +116,7 @@ fn section_name(content: &str) -> Result<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::config::document::shown;
+    use crate::config::document::summary;
 
     #[test]
     fn reads_as_configparser_does() {
@@ -120,7 +125,6 @@ mod tests {
             ("[DEFAULT]", ""),
             ("[DEFAULT]\nA = 1", "a=1@2"),
             ("[DEFAULT]\r\nA = 1\r\nB = 2\r\n", "a=1@2 b=2@3"),
-            ("[DEFAULT]\rA = 1\r\rB = 2", "a=1@2 b=2@4"),
             ("\u{feff}[DEFAULT]\nA=1\n", "a=1@2"),
             ("# c\n; c\n[DEFAULT]\n  # c\nA: 1\n", "a=1@5"),
             ("[DEFAULT] ; c\nA = 1", "a=1@2"),
@@ -133,14 +137,16 @@ mod tests {
             ("[DEFAULT]\nA = 1\n   # c\nB = 2", "a=1@2 b=2@4"),
             (
                 "[DEFAULT]\nA = 1\n  [other]\nB = 2",
-                "3: indented deeper than line 2, whose value it would continue",
+                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             ("[DEFAULT]\nA = 1\n[Other]\nA = 2\n[DEFAULT]\nB = 3\n", "a=1@2 other.a=2@4 b=3@6"),
+            ("[DEFAULT]\nA = 1\n[other]\n  B = 2", "a=1@2 other.b=2@4"),
+            ("[DEFAULT]\nA;B = 1", "a;b=1@2"),
             ("[default]\nA = 1", "default.a=1@2"),
             ("[a b]\nC = 1", "a b.c=1@2"),
         ];
         for (text, expected) in table {
-            assert_eq!(shown(parse(text)), expected, "{text:?}");
+            assert_eq!(summary(parse(text)), expected, "{text:?}");
         }
     }
 
@@ -153,11 +159,11 @@ mod tests {
             ("[DEFAULT]\n = 1", "2: \"= 1\" has no \"=\" or \":\" after a key"),
             (
                 "[DEFAULT]\nA = 1\n 2",
-                "3: indented deeper than line 2, whose value it would continue",
+                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             (
                 "[DEFAULT]\nA =\n\n\tB = 2",
-                "4: indented deeper than line 2, whose value it would continue",
+                "4: indented deeper than the setting above, whose value it would continue: remove the indentation",
             ),
             ("[DEFAULT]\nA = 1\na : 1", "3: \"a\" is already set on line 2"),
             ("[DEFAULT]\nA = 1\n[DEFAULT]\nA = 1", "4: \"A\" is already set on line 2"),
@@ -192,6 +198,7 @@ mod tests {
                 "[DEFAULT] A = 1",
                 "1: \"[DEFAULT] A = 1\" is not a section header, such as [DEFAULT], alone on its line",
             ),
+            ("[DEFAULT]\rA = 1", "1: the character U+000D is not allowed"),
             ("[DEFAULT]\n# \0", "2: the character U+0000 is not allowed"),
             ("[DEFAULT]\nA = 1\u{1f}", "2: the character U+001F is not allowed"),
             ("[DEFAULT]\nA = 1\u{85}B = 2", "2: the character U+0085 is not allowed"),
@@ -199,7 +206,7 @@ mod tests {
             ("\u{feff}\u{feff}[DEFAULT]", "1: the character U+FEFF is not allowed"),
         ];
         for (text, expected) in table {
-            assert_eq!(shown(parse(text)), expected, "{text:?}");
+            assert_eq!(summary(parse(text)), expected, "{text:?}");
         }
     }
 }

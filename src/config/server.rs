@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::ini;
-use super::settings::{Environment, Setting, Settings, Text};
+use super::settings::{Environment, Setting, Settings};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,36 +25,77 @@ pub struct ServerConfig {
     pub unknown: Vec<String>,
 }
 
-const fn row(key: Text, default: Option<Text>, help: Text) -> Setting {
-    Setting { key, variable: key, default, help }
-}
-
 pub const MAX_WORKERS: usize = 256;
+
+/// The default of SERVER_WORKERS, which `--help` shows.
+const PROCESSORS: &str = "the processors it may use";
 
 impl ServerConfig {
     pub const SETTINGS: &[Setting] = &[
-        row("SERVER_PORT", None, "0 to 65535; 0 picks a free port"),
-        row("SERVER_LISTEN_BACKLOG", None, "1 to 65535, for listen(2)"),
-        row("LOGGING_LEVEL", None, LEVELS),
-        row("SERVER_BIND", Some("0.0.0.0"), "IP address to listen on"),
-        row("SERVER_WORKERS", Some("the processors it may use"), "event loops, 1 to 256"),
-        row("SERVER_MESSAGE_LIMIT", Some("65536"), "bytes in one message, newline included"),
-        row("SERVER_MAX_CONNECTIONS", Some("16384"), "open connections, 1 to 1048576"),
-        row("SERVER_TIMEOUT", Some("60s"), "from accept to the echo sent"),
-        row("SERVER_DRAIN_TIMEOUT", Some("500ms"), "for a half-received message after SIGTERM"),
+        Setting {
+            key: "SERVER_PORT",
+            variable: "SERVER_PORT",
+            default: None,
+            help: "0 to 65535; 0 picks a free port",
+        },
+        Setting {
+            key: "SERVER_LISTEN_BACKLOG",
+            variable: "SERVER_LISTEN_BACKLOG",
+            default: None,
+            help: "1 to 65535, for listen(2)",
+        },
+        Setting { key: "LOGGING_LEVEL", variable: "LOGGING_LEVEL", default: None, help: LEVELS },
+        Setting {
+            key: "SERVER_BIND",
+            variable: "SERVER_BIND",
+            default: Some("0.0.0.0"),
+            help: "IP address to listen on",
+        },
+        Setting {
+            key: "SERVER_WORKERS",
+            variable: "SERVER_WORKERS",
+            default: Some(PROCESSORS),
+            help: "event loops, 1 to 256",
+        },
+        Setting {
+            key: "SERVER_MESSAGE_LIMIT",
+            variable: "SERVER_MESSAGE_LIMIT",
+            default: Some("65536"),
+            help: "bytes in one message, newline included",
+        },
+        Setting {
+            key: "SERVER_MAX_CONNECTIONS",
+            variable: "SERVER_MAX_CONNECTIONS",
+            default: Some("16384"),
+            help: "open connections, 1 to 1048576",
+        },
+        Setting {
+            key: "SERVER_TIMEOUT",
+            variable: "SERVER_TIMEOUT",
+            default: Some("60s"),
+            help: "from accept to the echo sent",
+        },
+        Setting {
+            key: "SERVER_DRAIN_TIMEOUT",
+            variable: "SERVER_DRAIN_TIMEOUT",
+            default: Some("500ms"),
+            help: "for a half-received message after SIGTERM",
+        },
     ];
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
         let settings = Settings::read(Self::SETTINGS, path, ini::parse, environment)?;
-        let workers = settings.find("SERVER_WORKERS", number(1..=MAX_WORKERS))?;
         Ok(Self {
-            port: settings.get("SERVER_PORT", number(0..=65535))?,
-            listen_backlog: settings.get("SERVER_LISTEN_BACKLOG", number(1..=65535))?,
+            port: settings.get("SERVER_PORT", |text| number(text, 0..=65535))?,
+            listen_backlog: settings
+                .get("SERVER_LISTEN_BACKLOG", |text| number(text, 1..=65535))?,
             logging_level: settings.get("LOGGING_LEVEL", level)?,
             bind: settings.get("SERVER_BIND", ip_address)?,
-            workers: workers.unwrap_or_else(processors),
-            message_limit: settings.get("SERVER_MESSAGE_LIMIT", number(1..=1 << 30))?,
-            max_connections: settings.get("SERVER_MAX_CONNECTIONS", number(1..=1 << 20))?,
+            workers: settings.get("SERVER_WORKERS", workers)?,
+            message_limit: settings
+                .get("SERVER_MESSAGE_LIMIT", |text| number(text, 1..=1 << 30))?,
+            max_connections: settings
+                .get("SERVER_MAX_CONNECTIONS", |text| number(text, 1..=1 << 20))?,
             timeout: settings.get("SERVER_TIMEOUT", positive_duration)?,
             drain_timeout: settings.get("SERVER_DRAIN_TIMEOUT", duration::parse)?,
             unknown: settings.unknown(),
@@ -62,11 +103,15 @@ impl ServerConfig {
     }
 }
 
-/// The processors that this process may use: its affinity and the quota of its control group count.
-fn processors() -> usize {
-    available_parallelism().map_or(1, |count| count.get().min(MAX_WORKERS))
-}
-
 fn ip_address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an IPv4 or IPv6 address"))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    if text == PROCESSORS {
+        // This counts the process's CPU affinity and the CPU quota of its control group.
+        let processors = available_parallelism().map_or(1, |count| count.get());
+        return Ok(processors.min(MAX_WORKERS));
+    }
+    number(text, 1..=MAX_WORKERS)
 }

@@ -24,26 +24,23 @@ pub fn level(text: &str) -> Result<LevelSetting, String> {
     }
 }
 
-/// Decimal digits and nothing else: what has a sign, a prefix, a leading zero or a `_` is not read alike
-/// everywhere.
+/// Reads decimal digits and nothing else. Go and Python disagree about some numbers with a sign, a
+/// prefix, a leading zero or a `_`.
 pub fn number<T: FromStr + PartialOrd + Display>(
+    text: &str,
     range: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, String> {
-    move |text| {
-        let is_digit = |c: char| c.is_ascii_digit();
-        let is_plain = text.chars().all(is_digit) && (text == "0" || !text.starts_with('0'));
-        let kind =
-            if is_plain || !text.contains(is_digit) { "number" } else { "plain decimal number" };
-        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
-        let (from, to) = (range.start(), range.end());
-        number.ok_or_else(|| format!("{text:?} is not a {kind} from {from} to {to}"))
+) -> Result<T, String> {
+    let has_digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_leading_zero = text.starts_with('0') && text != "0";
+    match text.parse() {
+        Ok(number) if has_digits_only && !has_leading_zero && range.contains(&number) => Ok(number),
+        _ => Err(format!("{text:?} is not a number from {} to {}", range.start(), range.end())),
     }
 }
 
-/// A duration as Go writes it, more than nothing.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration::parse(text)? {
-        Duration::ZERO => Err(format!("{text:?} leaves no time at all")),
+        Duration::ZERO => Err(format!("{text:?} must be greater than 0")),
         duration => Ok(duration),
     }
 }

@@ -29,7 +29,14 @@ comment = joined(space, st.sampled_from("#;"), values)
 lines = joined(st.one_of(option, option, header, comment, space), st.sampled_from(["\n"] * 8 + ENDS))
 start = st.sampled_from(["[DEFAULT]\n", "[DEFAULT]\r\n", "\ufeff[DEFAULT]\n", ""])
 documents = joined(start, st.lists(lines, max_size=8).map("".join))
-junk = st.lists(st.one_of(st.sampled_from(TOKENS), st.characters()), max_size=20).map("".join)
+junk = joined(start, st.lists(st.one_of(st.sampled_from(TOKENS), st.characters(codec="utf-8")), max_size=20).map("".join))
+mutations = st.builds(
+    lambda text, at, cut, token: text[:at] + token + text[at + cut :],
+    documents,
+    st.integers(0, 80),
+    st.integers(0, 3),
+    st.sampled_from(TOKENS),
+)
 
 keys = st.text(string.ascii_lowercase + "_", min_size=1, max_size=8)
 texts = st.text(string.ascii_letters + string.digits + "_-./ ñ#;=:[]", max_size=12)
@@ -73,20 +80,9 @@ def flat(expected, found):
     return settings
 
 
-@given(documents)
-def test_documents(ours, text):
+@given(st.one_of(documents, junk, mutations))
+def test_what_we_accept_is_the_same(ours, text):
     compare(ours, text)
-
-
-@given(junk)
-def test_junk(ours, text):
-    compare(ours, text)
-    compare(ours, "[DEFAULT]\n" + text)
-
-
-@given(documents, st.integers(0, 80), st.integers(0, 3), st.sampled_from(TOKENS))
-def test_mutations(ours, text, at, cut, token):
-    compare(ours, text[:at] + token + text[at + cut :])
 
 
 @given(sections, st.sampled_from("=:"))

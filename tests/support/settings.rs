@@ -1,6 +1,5 @@
 //! A settings file as a test writes it, and both programs' settings as they are read from it.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -30,17 +29,17 @@ pub fn file(test: &str, text: &str) -> PathBuf {
     path
 }
 
-pub type Variables = [(&'static str, &'static str)];
+pub type Variables<'a> = [(&'a str, &'a str)];
 
-pub fn lookup(variables: &Variables) -> impl Fn(&str) -> Option<OsString> {
-    let map: HashMap<_, _> = variables.iter().copied().collect();
-    move |name| map.get(name).map(OsString::from)
+pub fn server(path: &Path, variables: &Variables<'_>) -> Result<ServerConfig, String> {
+    ServerConfig::load(path, &|name| look_up(variables, name))
 }
 
-pub fn server(path: &Path, variables: &Variables) -> Result<ServerConfig, String> {
-    ServerConfig::load(path, &lookup(variables)).map_err(|error| error.to_string())
+pub fn client(path: &Path, variables: &Variables<'_>) -> Result<ClientConfig, String> {
+    ClientConfig::load(path, &|name| look_up(variables, name))
 }
 
-pub fn client(path: &Path, variables: &Variables) -> Result<ClientConfig, String> {
-    ClientConfig::load(path, &lookup(variables)).map_err(|error| error.to_string())
+fn look_up(variables: &Variables<'_>, name: &str) -> Option<OsString> {
+    let mut values = variables.iter().filter(|(variable, _)| *variable == name);
+    values.next().map(|(_, value)| value.into())
 }

@@ -1,7 +1,6 @@
-// Go's own readers at the end of a pipe: its time package for durations, yaml.v3, which viper reads
-// settings with, for YAML, and strconv, which viper reads numbers with. `reference
-// duration|yaml|number` speaks the protocol of examples/parse.rs: a text's length in bytes on a line
-// and then the text in, one line of JSON out.
+// Go's own readers at the end of a pipe: its time package for durations, and yaml.v3, which viper reads
+// settings with, for YAML. `reference duration|yaml` speaks the protocol of parse.rs: a text's length in
+// bytes on a line and then the text in, one line of JSON out.
 package main
 
 import (
@@ -20,7 +19,7 @@ import (
 )
 
 func main() {
-	readers := map[string]func(string) (any, error){"duration": duration, "yaml": document, "number": number}
+	readers := map[string]func(string) (any, error){"duration": duration, "yaml": document}
 	read := readers[os.Args[1]]
 	input, output := bufio.NewReader(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
@@ -45,12 +44,6 @@ func main() {
 func duration(text string) (any, error) {
 	found, err := time.ParseDuration(text)
 	return map[string]any{"nanoseconds": int64(found), "text": found.String()}, err
-}
-
-// number reads prefixes as viper does: 010 is 8.
-func number(text string) (any, error) {
-	found, err := strconv.ParseInt(text, 0, 64)
-	return map[string]any{"number": found}, err
 }
 
 func document(text string) (any, error) {
@@ -82,8 +75,6 @@ func flatten(prefix string, mapping map[string]any, entries map[string]string) e
 			entries[path] = strconv.FormatBool(value)
 		case int:
 			entries[path] = strconv.Itoa(value)
-		case float64:
-			entries[path] = strconv.FormatFloat(value, 'f', -1, 64)
 		case map[string]any:
 			if err := flatten(path+".", value, entries); err != nil {
 				return err

@@ -1,23 +1,21 @@
-//! The library's parsers at the end of a pipe, for the comparison with the reference parsers in
-//! `tests/references`: `parse ini|yaml|duration|amount|port` reads documents from stdin, each its length in bytes
-//! on a line and then its text, and answers each with one line of JSON.
+//! The library's parsers at the end of a pipe, for the comparison with the reference parsers:
+//! `parse ini|yaml|duration` reads documents from stdin, each its length in bytes on a line and then its
+//! text, and answers each with one line of JSON. An example to Cargo, which then neither installs it nor
+//! builds it into an image.
 
 use std::io::{self, BufRead, Read, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use tp0::config::document::{Entry, SyntaxError};
-use tp0::config::{ClientConfig, ServerConfig, duration, ini, yaml};
+use tp0::config::document::Entry;
+use tp0::config::{duration, ini, yaml};
 
 fn main() -> ExitCode {
     let answer = match std::env::args().nth(1).as_deref() {
         Some("ini") => |text: &str| document(ini::parse(text)),
         Some("yaml") => |text: &str| document(yaml::parse(text)),
         Some("duration") => duration,
-        Some("amount") => amount,
-        Some("port") => port,
         _ => {
-            eprintln!("usage: parse ini|yaml|duration|amount|port");
+            eprintln!("usage: parse ini|yaml|duration");
             return ExitCode::from(2);
         }
     };
@@ -44,15 +42,13 @@ fn serve(answer: fn(&str) -> String) -> io::Result<()> {
     Ok(())
 }
 
-fn document(result: Result<Vec<Entry>, SyntaxError>) -> String {
+fn document(result: Result<Vec<Entry>, String>) -> String {
     match result {
         Ok(entries) => {
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{\"entries\": [{}]}}", entries.join(", "))
         }
-        Err(error) => {
-            format!("{{\"line\": {}, \"reason\": {}}}", error.line, string(&error.reason))
-        }
+        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }
 }
 
@@ -66,37 +62,6 @@ fn duration(text: &str) -> String {
             let printed = duration::GoDuration(found).to_string();
             format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.as_nanos(), string(&printed))
         }
-        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
-    }
-}
-
-/// The client's number, with all else that it requires.
-fn amount(text: &str) -> String {
-    let lookup = |variable: &str| match variable {
-        "CLI_LOOP_AMOUNT" => Some(text.into()),
-        "CLI_SERVER_ADDRESS" => Some("server:1".into()),
-        "CLI_LOG_LEVEL" => Some("INFO".into()),
-        "CLI_ID" => Some("1".into()),
-        "CLI_LOOP_PERIOD" => Some("0".into()),
-        _ => None,
-    };
-    number(ClientConfig::load(Path::new("nowhere"), &lookup).map(|config| config.loop_amount))
-}
-
-/// The server's.
-fn port(text: &str) -> String {
-    let lookup = |variable: &str| match variable {
-        "SERVER_PORT" => Some(text.into()),
-        "SERVER_LISTEN_BACKLOG" => Some("1".into()),
-        "LOGGING_LEVEL" => Some("INFO".into()),
-        _ => None,
-    };
-    number(ServerConfig::load(Path::new("nowhere"), &lookup).map(|config| config.port.into()))
-}
-
-fn number(result: Result<u64, String>) -> String {
-    match result {
-        Ok(number) => format!("{{\"number\": {number}}}"),
         Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
     }
 }
