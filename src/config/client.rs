@@ -31,37 +31,17 @@ pub struct Address {
 
 impl ClientConfig {
     pub const SETTINGS: &[Setting] = &[
-        Setting {
-            key: "id",
-            variable: "CLI_ID",
-            default: None,
-            help: "1 to 64 printable characters, no space",
-        },
-        Setting {
-            key: "server.address",
-            variable: "CLI_SERVER_ADDRESS",
-            default: None,
-            help: "host:port",
-        },
-        Setting {
-            key: "server.timeout",
-            variable: "CLI_SERVER_TIMEOUT",
-            default: Some("30s"),
-            help: "for a message and its retries",
-        },
-        Setting {
-            key: "loop.amount",
-            variable: "CLI_LOOP_AMOUNT",
-            default: None,
-            help: "messages, 0 or more",
-        },
-        Setting {
-            key: "loop.period",
-            variable: "CLI_LOOP_PERIOD",
-            default: None,
-            help: "pause between messages",
-        },
-        Setting { key: "log.level", variable: "CLI_LOG_LEVEL", default: None, help: LEVELS },
+        Setting::new("id", "CLI_ID", None, "1 to 64 printable characters, no space"),
+        Setting::new("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
+        Setting::new(
+            "server.timeout",
+            "CLI_SERVER_TIMEOUT",
+            Some("30s"),
+            "for a message and its retries",
+        ),
+        Setting::new("loop.amount", "CLI_LOOP_AMOUNT", None, "messages, 0 or more"),
+        Setting::new("loop.period", "CLI_LOOP_PERIOD", None, "pause between messages"),
+        Setting::new("log.level", "CLI_LOG_LEVEL", None, LEVELS),
     ];
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {

@@ -32,55 +32,40 @@ const PROCESSORS: &str = "the processors it may use";
 
 impl ServerConfig {
     pub const SETTINGS: &[Setting] = &[
-        Setting {
-            key: "SERVER_PORT",
-            variable: "SERVER_PORT",
-            default: None,
-            help: "0 to 65535; 0 picks a free port",
-        },
-        Setting {
-            key: "SERVER_LISTEN_BACKLOG",
-            variable: "SERVER_LISTEN_BACKLOG",
-            default: None,
-            help: "1 to 65535, for listen(2)",
-        },
-        Setting { key: "LOGGING_LEVEL", variable: "LOGGING_LEVEL", default: None, help: LEVELS },
-        Setting {
-            key: "SERVER_BIND",
-            variable: "SERVER_BIND",
-            default: Some("0.0.0.0"),
-            help: "IP address to listen on",
-        },
-        Setting {
-            key: "SERVER_WORKERS",
-            variable: "SERVER_WORKERS",
-            default: Some(PROCESSORS),
-            help: "event loops, 1 to 256",
-        },
-        Setting {
-            key: "SERVER_MESSAGE_LIMIT",
-            variable: "SERVER_MESSAGE_LIMIT",
-            default: Some("65536"),
-            help: "bytes in one message, newline included",
-        },
-        Setting {
-            key: "SERVER_MAX_CONNECTIONS",
-            variable: "SERVER_MAX_CONNECTIONS",
-            default: Some("16384"),
-            help: "open connections, 1 to 1048576",
-        },
-        Setting {
-            key: "SERVER_TIMEOUT",
-            variable: "SERVER_TIMEOUT",
-            default: Some("60s"),
-            help: "from accept to the echo sent",
-        },
-        Setting {
-            key: "SERVER_DRAIN_TIMEOUT",
-            variable: "SERVER_DRAIN_TIMEOUT",
-            default: Some("500ms"),
-            help: "for a half-received message after SIGTERM",
-        },
+        Setting::new("SERVER_PORT", "SERVER_PORT", None, "0 to 65535; 0 picks a free port"),
+        Setting::new(
+            "SERVER_LISTEN_BACKLOG",
+            "SERVER_LISTEN_BACKLOG",
+            None,
+            "1 to 65535, for listen(2)",
+        ),
+        Setting::new("LOGGING_LEVEL", "LOGGING_LEVEL", None, LEVELS),
+        Setting::new("SERVER_BIND", "SERVER_BIND", Some("0.0.0.0"), "IP address to listen on"),
+        Setting::new("SERVER_WORKERS", "SERVER_WORKERS", Some(PROCESSORS), "event loops, 1 to 256"),
+        Setting::new(
+            "SERVER_MESSAGE_LIMIT",
+            "SERVER_MESSAGE_LIMIT",
+            Some("65536"),
+            "bytes in one message, newline included",
+        ),
+        Setting::new(
+            "SERVER_MAX_CONNECTIONS",
+            "SERVER_MAX_CONNECTIONS",
+            Some("16384"),
+            "open connections, 1 to 1048576",
+        ),
+        Setting::new(
+            "SERVER_TIMEOUT",
+            "SERVER_TIMEOUT",
+            Some("60s"),
+            "from accept to the echo sent",
+        ),
+        Setting::new(
+            "SERVER_DRAIN_TIMEOUT",
+            "SERVER_DRAIN_TIMEOUT",
+            Some("500ms"),
+            "for a half-received message after SIGTERM",
+        ),
     ];
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {

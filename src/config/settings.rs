@@ -10,8 +10,8 @@ use std::path::Path;
 use super::document::Entry;
 use crate::escape::Escaped;
 
-/// A row of a program's table of settings. What `load` reads, `--help`, the known keys and the tests
-/// of README's tables follow from it.
+/// A row of a program's table of settings. What `load` reads, `--help`, the known keys and the test of
+/// docs/reference.md follow from it.
 #[derive(Debug)]
 pub struct Setting {
     /// Its name in the file.
@@ -21,6 +21,17 @@ pub struct Setting {
     /// As a file would have it. None: the setting is required.
     pub default: Option<&'static str>,
     pub help: &'static str,
+}
+
+impl Setting {
+    pub const fn new(
+        key: &'static str,
+        variable: &'static str,
+        default: Option<&'static str>,
+        help: &'static str,
+    ) -> Self {
+        Self { key, variable, default, help }
+    }
 }
 
 /// Where the environment's variables come from: [`environment`], except in a test.

@@ -1,4 +1,4 @@
-//! The table of settings in `src/config/`: each row is read, and both READMEs and `--help` have it.
+//! The table of settings in `src/config/`: each row is read, and docs/reference.md and `--help` have it.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -67,38 +67,23 @@ fn single_spaced(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Both READMEs have the same rows as the table, in its order. In English the meaning begins as in `--help`.
+/// docs/reference.md has the rows of the tables, in their order, and begins each meaning as `--help` does.
 #[test]
-fn both_readmes_have_every_row() {
-    let english = include_str!("../../README.md");
-    let headings = ["| server, file and environment |", "| client, file |"];
-    compare("README.md", english, headings, "required");
-    let spanish = include_str!("../../README.es.md");
-    let headings = ["| servidor, archivo y entorno |", "| cliente, archivo |"];
-    compare("README.es.md", spanish, headings, "obligatorio");
-}
-
-fn compare(readme: &str, text: &str, headings: [&str; 2], required: &str) {
-    for (heading, (_, table, _)) in headings.into_iter().zip(TABLES) {
+fn the_reference_has_every_row() {
+    let text = include_str!("../../docs/reference.md");
+    for (heading, (_, table, _)) in ["| server · ", "| client · "].into_iter().zip(TABLES) {
         let lines = text.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
-        let mut rows = lines.take_while(|line| !line.is_empty());
-        for Setting { key, variable, default, help } in table {
-            let row = rows.next().unwrap_or_default();
-            let place = format!("{readme}, {heading} {key}: {row}");
-            let names = if key == variable {
-                format!("`{key}`")
-            } else {
-                format!("`{key}` | `{variable}`")
-            };
-            // A default in words is translated.
+        let rows: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        for (Setting { key, variable, default, help }, row) in table.iter().zip(&rows) {
+            let variable = if key == variable { String::new() } else { format!(" `{variable}` |") };
             let default = match default {
-                None => required.to_owned(),
-                Some(words) if words.contains(' ') => String::new(),
+                None => "required".to_owned(),
+                Some(words) if words.contains(' ') => words.to_string(),
                 Some(value) => format!("`{value}`"),
             };
-            assert!(row.starts_with(&format!("| {names} | {default}")), "{place}");
-            assert!(readme != "README.md" || row.contains(&format!(" | {help}")), "{place}");
+            let expected = format!("| `{key}` |{variable} {default} | {help}");
+            assert!(row.starts_with(&expected), "{row}\nin place of\n{expected}");
         }
-        assert_eq!(rows.next(), None, "{readme}, {heading}: a row of no setting");
+        assert_eq!(rows.len(), table.len(), "{heading}");
     }
 }
