@@ -51,8 +51,8 @@ SLICES, SLICE, WARM_UP = 6, 1000, 500
 SILENT, SILENT_SLICES, SILENT_SLICE = 10_000, 3, 2000
 CLIENT_SLICES, MESSAGES = 4, 2000
 STARTS = 7
-# Seconds of measuring after which no round begins.
-ENOUGH = 200
+# Seconds that all rounds may take together.
+ENOUGH = 280
 # Seconds until the server has closed the last connections of a slice: the load does not wait for that.
 SETTLE = 0.02
 # Seconds; anything slower than this is broken.
@@ -363,15 +363,18 @@ def silent_connections():
 
 
 def measure_start(servers):
-    """The least of several starts, because anything else on the machine can only add to it."""
+    """Start, idle memory, size. The least of several starts, because anything else on the machine only adds to it."""
     row = {}
     for name, command in servers.items():
         row[f"{name}: start"] = min(time_to_ready(command) for _ in range(STARTS))
         with Server(command) as server:
             time.sleep(0.2)
             row[f"{name}: idle"] = resident(server.pid)
+        if name not in SEQUENTIAL:
+            row[f"{name}: server size"] = command[0].stat().st_size
     if OURS in servers:
         generator = ["time", SERVER_CPU[0], SHIPPED / "gen", 1000]
+        row["programs: size"] = sum((SHIPPED / name).stat().st_size for name in PROGRAMS)
         row["gen 1000: time"] = min(float(run_load(*generator)) for _ in range(STARTS))
     return row
 
@@ -391,6 +394,8 @@ def measure_clients(clients):
                 cpu[name].append(used)
     for name, slices in cpu.items():
         row[f"{name}: client µs"] = statistics.median(slices)
+        if name not in SEQUENTIAL:
+            row[f"{name}: client size"] = clients[name][0].stat().st_size
         for base in cpu.keys() - {OURS}:
             row[f"{name}: client × {base}"] = ratio(slices, cpu[base])
     return row
@@ -418,27 +423,16 @@ def run_client(command, port):
     return (usage.ru_utime + usage.ru_stime) / MESSAGES * 1e6, memory
 
 
-def measure_sizes(servers, clients):
-    row = {}
-    for kind, commands in (("server", servers), ("client", clients)):
-        for name in commands.keys() - SEQUENTIAL:
-            row[f"{name}: {kind} size"] = commands[name][0].stat().st_size
-    if OURS in servers:
-        row["programs: size"] = sum((SHIPPED / name).stat().st_size for name in PROGRAMS)
-    return row
-
-
 def measure(servers, clients, rounds):
     """Returns the summary of each figure, and how many rounds there were."""
     taken = collections.defaultdict(list)
-    start_time = time.monotonic()
+    begin = time.monotonic()
     for number in range(1, rounds + 1):
         say(f"round {number} of {rounds}")
-        parts = [measure_cpu(servers), measure_silent(servers), measure_start(servers), measure_clients(clients)]
-        for part in [*parts, measure_sizes(servers, clients)]:
+        for part in (measure_cpu(servers), measure_silent(servers), measure_start(servers), measure_clients(clients)):
             for name, value in part.items():
                 taken[name].append(value)
-        if time.monotonic() - start_time > ENOUGH:
+        if (time.monotonic() - begin) / number * (number + 1) > ENOUGH:
             break
     return {name: summary(values) for name, values in taken.items()}, number
 
@@ -488,9 +482,10 @@ def write_report(figures, rounds, versions):
     text = [
         "# Results",
         "",
-        f"`make bench` wrote this on {datetime.date.today()}, on {machine()}; {rounds} rounds, each figure's",
-        f"median with the least and the greatest in brackets; {silent_connections():,} silent connections. Ratios hold from",
-        "one machine to another better than absolute figures do. [README.md](README.md) says what is compared, and how.",
+        f"`make bench` wrote this on {datetime.date.today()}, on {machine()}.",
+        f"A figure is the median of the rounds ({rounds}), with the least and the greatest in brackets. The silent connections",
+        f"are {silent_connections():,}. Ratios hold from one machine to another better than absolute figures do.",
+        "[README.md](README.md) says what is compared, and how.",
         "",
         "![CPU per connection, memory with silent connections, start, idle memory](results.svg)",
         *table("Targets", ["", "target", "measured", ""], targets(figures)),
@@ -567,7 +562,7 @@ def draw_bars(axis, names, bars, grey):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help=f"at most; none begins after {ENOUGH} seconds")
+    parser.add_argument("--rounds", type=int, default=9, help=f"at most: fewer where they would take more than {ENOUGH} s")
     arguments = parser.parse_args()
     missing, versions = build()
     prepare_machine()
@@ -582,7 +577,7 @@ def main():
         say("there is no matplotlib (make bench installs it): results.svg stays as it was")
     for what, target, measured, met in targets(figures):
         print(f"{what:44}{target:22}{measured:22}{met}")
-    say("RESULTS.md has the rest")
+    say("bench/RESULTS.md has the rest")
 
 
 if __name__ == "__main__":
