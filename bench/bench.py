@@ -483,8 +483,8 @@ def write_report(figures, rounds, versions):
         "# Results",
         "",
         f"`make bench` wrote this on {datetime.date.today()}, on {machine()}.",
-        f"A figure is the median of the rounds ({rounds}), with the least and the greatest in brackets. The silent connections",
-        f"are {silent_connections():,}. Ratios hold from one machine to another better than absolute figures do.",
+        f"A figure is the median of the rounds ({rounds}), with the least and the greatest in brackets. The silent",
+        f"connections are {silent_connections():,}. Ratios hold from one machine to another better than the rest does.",
         "[README.md](README.md) says what is compared, and how.",
         "",
         "![CPU per connection, memory with silent connections, start, idle memory](results.svg)",
@@ -562,7 +562,7 @@ def draw_bars(axis, names, bars, grey):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help=f"at most: fewer where they would take more than {ENOUGH} s")
+    parser.add_argument("--rounds", type=int, default=9, help=f"fewer where they would take more than {ENOUGH} s")
     arguments = parser.parse_args()
     missing, versions = build()
     prepare_machine()
