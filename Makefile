@@ -103,7 +103,10 @@ fuzz: rust ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
 ##@ Measurements
 
 bench: rust ## Measure side by side with the peers, into bench/RESULTS.md (five minutes)
-	bench/run.py
+	@python3 -m venv target/bench/venv && \
+		target/bench/venv/bin/python -m pip install --quiet --requirement bench/requirements.txt || \
+		echo 'bench: matplotlib cannot be installed (on Debian, it takes python3-venv): there is no new plot' >&2
+	@PATH="$(CURDIR)/target/bench/venv/bin:$$PATH" bench/bench.py
 
 picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
 	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt

@@ -4,30 +4,27 @@
     bench/compare.py HEAD~1 .
     bench/compare.py --load late --sink file before=old/server after="new/server --config /etc/new.ini"
 
-A server is a commit or a directory with sources, which are built as the image's programs are, or a
-NAME=COMMAND. The C yardstick is always among them.
+A server is a commit or a directory of sources, of which the image's programs are built, or NAME=COMMAND.
 
-In each round the servers are started anew, all pinned to one processor, and loaded in turn from the
-others, a slice at a time (BENCH_SERVER_CPU=3 and BENCH_LOAD_CPUS=0,1,2 choose them). A round's ratio is
-the median over its slices of the ratio to the slice next to it: that of the yardstick under the same
-load, and that of the first server with the same sink and load. Printed are the median of the rounds and,
-in brackets, the least and the greatest. "late" messages are sent once the connection may be written to,
-so that the server has mostly accepted it by then; the others ("now") right after connect(2).
+A column is a load and a sink. "now" sends a message right after connect(2); "late" sends it once the connection is
+writable, and by then the server has mostly accepted it. The log goes to a file or to a pipe.
+
+In each round all servers start again, pinned to one processor, and are loaded in turn from the others, a slice at a
+time. A round's ratio is the median over its slices of the ratio to the slice next to it: that of the C baseline under
+the same load, and that of the first server in the same column. A cell is the median of the rounds with the least and
+the greatest in brackets. The same server given twice shows how far to trust it today.
 """
 
 import argparse
 import os
 import pathlib
 import shlex
+import statistics
 import subprocess
+import tempfile
 
-import machine
-import measure
-import programs
-from measure import Case
-
-YARDSTICK = "yardstick"
-LOADS, SINKS = ("now", "late"), ("file", "pipe")
+import bench
+from bench import BASELINE, LOADS, SINKS
 
 
 def main():
@@ -39,67 +36,78 @@ def main():
     parser.add_argument("--load", choices=LOADS, help="when a message is sent; both without it")
     parser.add_argument("servers", nargs="+", metavar="SERVER")
     arguments = parser.parse_args()
-    machine.raise_signals()
-    if "BENCH_PRIVATE" not in os.environ:
-        programs.build_tools()
-    servers = dict(command(parser, server) for server in arguments.servers)
-    machine.enter_private_network()
-
-    cases = {}
-    for load in [arguments.load] if arguments.load else LOADS:
-        cases[YARDSTICK, "", load] = Case([measure.YARDSTICK], load=load)
-        for sink in [arguments.sink] if arguments.sink else SINKS:
-            for name, words in servers.items():
-                cases[name, sink, load] = Case(words, sink, load)
+    loads = [arguments.load] if arguments.load else LOADS
+    sinks = [arguments.sink] if arguments.sink else SINKS
+    bench.build_tools()
+    servers = dict(server(text) for text in arguments.servers)
+    bench.prepare_machine()
     rounds = []
-    with machine.alone():
-        for number in range(arguments.rounds):
-            machine.progress(f"round {number + 1} of {arguments.rounds}")
-            rounds.append(measure.compare(cases, arguments.slices, arguments.connections))
-    machine.progress("done\n")
-    show(rounds, cases, next(iter(servers)))
+    for number in range(arguments.rounds):
+        bench.say(f"round {number + 1} of {arguments.rounds}")
+        cases = bench.cases(servers, loads, sinks)
+        everything = {BASELINE: bench.SERVERS[BASELINE], **servers}
+        rounds.append(bench.side_by_side(everything, cases, arguments.slices, arguments.connections))
+    show(rounds, list(servers), [(load, sink) for load in loads for sink in sinks])
 
 
-def command(parser, server):
-    """Its name and the words of its command. Servers run in a directory of their own: paths are absolute."""
-    name, separator, words = server.partition("=")
+def server(text):
+    """A server's name and command. It runs in another directory: paths become absolute."""
+    name, separator, command = text.partition("=")
     if separator:
-        return name, [os.path.abspath(word) if os.path.exists(word) else word for word in shlex.split(words)]
-    try:
-        source = pathlib.Path(server)
-        built = programs.build_tree(source) if source.is_dir() else programs.build_commit(server)
-    except subprocess.CalledProcessError as error:
-        parser.error(f"{server}: cannot be built: {error.stderr or error}")
-    return server, [built / "server"]
+        return name, [os.path.abspath(word) if os.path.exists(word) else word for word in shlex.split(command)]
+    if os.path.isdir(text):
+        directory = bench.TARGET / "trees" / os.path.abspath(text).strip("/").replace("/", "-")
+        build(pathlib.Path(text), directory)
+    else:
+        directory = build_commit(text)
+    return text, [directory / "server"]
 
 
-def show(rounds, cases, first):
-    width = max(len(name) for name, *_ in cases) + 2
-    print(
-        f"{'server':{width}}{'log':6}{'load':6}{'× yardstick':>12}{'':16}{f'× {first}':>12}{'':16}"
-        f"{'CPU µs':>8}{'':16}{'sleeps':>8}{'per s':>9}{'p99 µs':>9}"
-    )
-    for name, sink, load in cases:
-        case = (name, sink, load)
-        compared = "".join(
-            f"{spread(ratios(rounds, case, base), 3):>28}" if base in cases and base != case else f"{'':28}"
-            for base in ((YARDSTICK, "", load), (first, sink, load))
-        )
-        cpu, sleeps, rate, p99 = (
-            measure.summary([measure.middle(turn[case], key) for turn in rounds])
-            for key in ("cpu_us", "sleeps", "per_second", "p99_us")
-        )
-        others = f"{sleeps[0]:8.3f}{rate[0]:9.0f}{p99[0]:9.0f}"
-        print(f"{name:{width}}{sink:6}{load:6}{compared}{spread(cpu, 2):>24}{others}")
+def build_commit(commit):
+    """The directory with a commit's programs, which stays for the next time."""
+    revision = bench.output("git", "-C", bench.ROOT, "rev-parse", "--verify", f"{commit}^{{commit}}")
+    if not revision:
+        bench.fail(f"{commit}: no commit, no directory, and no NAME=COMMAND")
+    directory = bench.TARGET / "commits" / revision
+    if not (directory / "server").exists():
+        with tempfile.TemporaryDirectory() as source:
+            archive = bench.run("git", "-C", bench.ROOT, "archive", revision, stdout=subprocess.PIPE).stdout
+            bench.run("tar", "-x", "-C", source, input=archive)
+            build(source, directory)
+    return directory
 
 
-def ratios(rounds, case, base):
-    return measure.summary([measure.ratio(turn[case], turn[base]) for turn in rounds])
+def build(source, directory):
+    if not bench.build_shipped(source, directory):
+        bench.fail(f"{source}: not built; NAME=COMMAND takes a server that is")
 
 
-def spread(values, digits):
-    median, low, high = (f"{value:.{digits}f}" for value in values)
-    return f"{median} ({low}-{high})"
+def show(rounds, names, columns):
+    first = names[0]
+    rows = [("", [f"{load}/{sink}" for load, sink in columns])]
+    for name in names:
+        rows.append((f"{name}, × {BASELINE}", ratios(rounds, name, columns, None)))
+    for name in names[1:]:
+        rows.append((f"{name}, × {first}", ratios(rounds, name, columns, first)))
+    for name in names:
+        medians = [[statistics.median(turn[name, *column]) for turn in rounds] for column in columns]
+        rows.append((f"{name}, µs", [cell(values, 2) for values in medians]))
+    width = max(len(title) for title, _ in rows) + 2
+    for title, cells in rows:
+        print(f"{title:{width}}" + "".join(f"{text:22}" for text in cells).rstrip())
+
+
+def ratios(rounds, name, columns, first):
+    """A row of ratios to the first server, or to the baseline, which has no log."""
+    row = []
+    for load, sink in columns:
+        base = (first, load, sink) if first else (BASELINE, load, "file")
+        row.append(cell([bench.ratio(turn[name, load, sink], turn[base]) for turn in rounds], 3))
+    return row
+
+
+def cell(values, digits):
+    return bench.spread({"": bench.summary(values)}, "", 1, digits)
 
 
 if __name__ == "__main__":

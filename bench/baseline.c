@@ -1,5 +1,5 @@
 /* The kernel's own price for one connection per message: accept4, read, write, close, in one blocking
- * thread. No log, no framing, no short read or write seen: not a server, a yardstick.
+ * thread. No log, no framing, no short read or write seen: not a server, a baseline.
  *
  * With any argument the echo waits for the close, and both go out in one packet. */
 #define _GNU_SOURCE

@@ -1,5 +1,5 @@
 /* The kernel's own price for one message: socket, connect, write, read, close, each of them blocking.
- * No log, no short read or write, no second try: not a client, a yardstick. */
+ * No log, no short read or write, no second try: not a client, a baseline. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
