@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::Setting;
+use crate::config::{Setting, Table};
 
 /// Why a program ends with a status other than 0.
 #[derive(Debug)]
@@ -64,16 +64,18 @@ pub fn parse(
 }
 
 /// What `--help` prints: `about`, a line for each setting, the exit statuses.
-pub fn help(about: &str, settings: &[Setting]) -> String {
-    let width = settings.iter().map(|row| row.variable.len()).max().unwrap_or_default();
+pub fn help(about: &str, table: Table) -> String {
     let mut text = format!("{about}\n");
-    for Setting { key, variable, default, help } in settings {
-        text += &format!("\n  {variable:width$}  ");
-        if key != variable {
+    for Setting { key, default, help } in table.rows {
+        let variable = table.variable(key);
+        text += &format!("\n  {variable:22}  ");
+        if variable != *key {
             text += &format!("{key:14}  ");
         }
         text += help;
-        text += &default.map(|default| format!(" [{default}]")).unwrap_or_default();
+        if let Some(default) = default {
+            text += &format!(" [{default}]");
+        }
     }
     text + "\n
 Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings."

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::duration;
-use super::settings::{Environment, Setting, Settings};
+use super::settings::{Environment, Setting, Settings, Table};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 use super::yaml;
 
@@ -30,19 +30,17 @@ pub struct Address {
 }
 
 impl ClientConfig {
-    pub const SETTINGS: &[Setting] = &[
-        Setting::new("id", "CLI_ID", None, "1 to 64 printable characters, no space"),
-        Setting::new("server.address", "CLI_SERVER_ADDRESS", None, "host:port"),
-        Setting::new(
-            "server.timeout",
-            "CLI_SERVER_TIMEOUT",
-            Some("30s"),
-            "for a message and its retries",
-        ),
-        Setting::new("loop.amount", "CLI_LOOP_AMOUNT", None, "messages, 0 or more"),
-        Setting::new("loop.period", "CLI_LOOP_PERIOD", None, "pause between messages"),
-        Setting::new("log.level", "CLI_LOG_LEVEL", None, LEVELS),
-    ];
+    pub const SETTINGS: Table = Table {
+        prefix: "CLI_",
+        rows: &[
+            Setting::required("id", "1 to 64 printable characters, no space"),
+            Setting::required("server.address", "host:port"),
+            Setting::optional("server.timeout", "30s", "for a message and its retries"),
+            Setting::required("loop.amount", "messages, 0 or more"),
+            Setting::required("loop.period", "pause between messages"),
+            Setting::required("log.level", LEVELS),
+        ],
+    };
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
         let settings = Settings::read(Self::SETTINGS, path, yaml::parse, environment)?;

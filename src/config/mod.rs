@@ -11,5 +11,5 @@ mod values;
 pub mod yaml;
 
 pub use client::ClientConfig;
-pub use server::{MAX_WORKERS, ServerConfig};
-pub use settings::{Environment, Setting, environment};
+pub use server::ServerConfig;
+pub use settings::{Environment, Setting, Table, environment};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::ini;
-use super::settings::{Environment, Setting, Settings};
+use super::settings::{Environment, Setting, Settings, Table};
 use super::values::{LEVELS, LevelSetting, level, number, positive_duration};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,48 +25,26 @@ pub struct ServerConfig {
     pub unknown: Vec<String>,
 }
 
-pub const MAX_WORKERS: usize = 256;
+const MAX_WORKERS: usize = 256;
 
 /// The default of SERVER_WORKERS, which `--help` shows.
 const PROCESSORS: &str = "the processors it may use";
 
 impl ServerConfig {
-    pub const SETTINGS: &[Setting] = &[
-        Setting::new("SERVER_PORT", "SERVER_PORT", None, "0 to 65535; 0 picks a free port"),
-        Setting::new(
-            "SERVER_LISTEN_BACKLOG",
-            "SERVER_LISTEN_BACKLOG",
-            None,
-            "1 to 65535, for listen(2)",
-        ),
-        Setting::new("LOGGING_LEVEL", "LOGGING_LEVEL", None, LEVELS),
-        Setting::new("SERVER_BIND", "SERVER_BIND", Some("0.0.0.0"), "IP address to listen on"),
-        Setting::new("SERVER_WORKERS", "SERVER_WORKERS", Some(PROCESSORS), "event loops, 1 to 256"),
-        Setting::new(
-            "SERVER_MESSAGE_LIMIT",
-            "SERVER_MESSAGE_LIMIT",
-            Some("65536"),
-            "bytes in one message, newline included",
-        ),
-        Setting::new(
-            "SERVER_MAX_CONNECTIONS",
-            "SERVER_MAX_CONNECTIONS",
-            Some("16384"),
-            "open connections, 1 to 1048576",
-        ),
-        Setting::new(
-            "SERVER_TIMEOUT",
-            "SERVER_TIMEOUT",
-            Some("60s"),
-            "from accept to the echo sent",
-        ),
-        Setting::new(
-            "SERVER_DRAIN_TIMEOUT",
-            "SERVER_DRAIN_TIMEOUT",
-            Some("500ms"),
-            "for a half-received message after SIGTERM",
-        ),
-    ];
+    pub const SETTINGS: Table = Table {
+        prefix: "",
+        rows: &[
+            Setting::required("SERVER_PORT", "0 to 65535; 0 picks a free port"),
+            Setting::required("SERVER_LISTEN_BACKLOG", "1 to 65535, for listen(2)"),
+            Setting::required("LOGGING_LEVEL", LEVELS),
+            Setting::optional("SERVER_BIND", "0.0.0.0", "IP address to listen on"),
+            Setting::optional("SERVER_WORKERS", PROCESSORS, "event loops, 1 to 256"),
+            Setting::optional("SERVER_MESSAGE_LIMIT", "65536", "bytes in one message"),
+            Setting::optional("SERVER_MAX_CONNECTIONS", "16384", "open connections, 1 to 1048576"),
+            Setting::optional("SERVER_TIMEOUT", "60s", "from accept to the echo sent"),
+            Setting::optional("SERVER_DRAIN_TIMEOUT", "500ms", "for half a message after SIGTERM"),
+        ],
+    };
 
     pub fn load(path: &Path, environment: Environment<'_>) -> Result<Self, String> {
         let settings = Settings::read(Self::SETTINGS, path, ini::parse, environment)?;

@@ -10,27 +10,37 @@ use std::path::Path;
 use super::document::Entry;
 use crate::escape::Escaped;
 
-/// A row of a program's table of settings. What `load` reads, `--help`, the known keys and the test of
-/// docs/reference.md follow from it.
+/// A program's settings. What `load` reads, `--help`, the known keys and the test of docs/reference.md follow from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// What the names of the environment's variables begin with.
+    pub prefix: &'static str,
+    pub rows: &'static [Setting],
+}
+
 #[derive(Debug)]
 pub struct Setting {
     /// Its name in the file.
     pub key: &'static str,
-    /// Its name in the environment.
-    pub variable: &'static str,
     /// As a file would have it. None: the setting is required.
     pub default: Option<&'static str>,
     pub help: &'static str,
 }
 
 impl Setting {
-    pub const fn new(
-        key: &'static str,
-        variable: &'static str,
-        default: Option<&'static str>,
-        help: &'static str,
-    ) -> Self {
-        Self { key, variable, default, help }
+    pub const fn required(key: &'static str, help: &'static str) -> Self {
+        Self { key, default: None, help }
+    }
+
+    pub const fn optional(key: &'static str, default: &'static str, help: &'static str) -> Self {
+        Self { key, default: Some(default), help }
+    }
+}
+
+impl Table {
+    /// The name of a setting in the environment, made as viper makes it: `server.address` is CLI_SERVER_ADDRESS.
+    pub fn variable(&self, key: &str) -> String {
+        format!("{}{}", self.prefix, key.to_ascii_uppercase().replace('.', "_"))
     }
 }
 
@@ -51,7 +61,7 @@ const NO_PERMISSION: &str =
 
 /// A file and the environment, as one place to ask for a setting.
 pub struct Settings<'a> {
-    table: &'static [Setting],
+    table: Table,
     /// For messages: escaped, so that they stay one line.
     path: String,
     /// None if the file is missing.
@@ -61,7 +71,7 @@ pub struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     pub fn read(
-        table: &'static [Setting],
+        table: Table,
         path: &Path,
         parse: fn(&str) -> Result<Vec<Entry>, String>,
         environment: Environment<'a>,
@@ -82,10 +92,10 @@ impl<'a> Settings<'a> {
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<T, String> {
-        let setting = self.table.iter().find(|setting| setting.key == key);
+        let setting = self.table.rows.iter().find(|setting| setting.key == key);
         let setting = setting.expect("the table has a row for each setting that is read");
-        let variable = setting.variable;
-        if let Some(value) = (self.environment)(variable).filter(|value| !value.is_empty()) {
+        let variable = self.table.variable(key);
+        if let Some(value) = (self.environment)(&variable).filter(|value| !value.is_empty()) {
             let text = value.to_str().ok_or_else(|| format!("{value:?} is not UTF-8"));
             let result = text.and_then(parse);
             return result.map_err(|reason| format!("environment: {variable}: {reason}"));
@@ -107,7 +117,8 @@ impl<'a> Settings<'a> {
     }
 
     fn missing(&self, setting: &Setting, entry: Option<&Entry>) -> String {
-        let Setting { key, variable, .. } = setting;
+        let key = setting.key;
+        let variable = self.table.variable(key);
         let path = &self.path;
         if let Some(entry) = entry {
             return format!("{path}:{}: {key}: required, and set to nothing", entry.line);
@@ -126,7 +137,8 @@ impl<'a> Settings<'a> {
     /// The keys of the file that nobody asks for.
     pub fn unknown(&self) -> Vec<String> {
         let keys = self.entries.iter().flatten().map(|entry| &entry.key);
-        let is_known = |key: &str| self.table.iter().any(|row| row.key.eq_ignore_ascii_case(key));
+        let is_known =
+            |key: &str| self.table.rows.iter().any(|row| row.key.eq_ignore_ascii_case(key));
         keys.filter(|key| !is_known(key)).cloned().collect()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::program::{CLIENT, Program, SERVER, command};
 
-use tp0::config::{ClientConfig, Environment, ServerConfig, Setting};
+use tp0::config::{ClientConfig, Environment, ServerConfig, Setting, Table};
 
 const NOWHERE: &str = "nowhere/config";
 
@@ -13,7 +13,7 @@ const NOWHERE: &str = "nowhere/config";
 type Refusal = fn(Environment<'_>) -> Option<String>;
 
 /// The table of each program.
-const TABLES: [(&str, &[Setting], Refusal); 2] = [
+const TABLES: [(&str, Table, Refusal); 2] = [
     (SERVER, ServerConfig::SETTINGS, |lookup| ServerConfig::load(Path::new(NOWHERE), lookup).err()),
     (CLIENT, ClientConfig::SETTINGS, |lookup| ClientConfig::load(Path::new(NOWHERE), lookup).err()),
 ];
@@ -34,15 +34,16 @@ fn good_value(variable: &str) -> Option<OsString> {
 fn each_row_is_read() {
     for (program, table, load) in TABLES {
         assert_eq!(load(&good_value), None, "{program}: the defaults are good");
-        for Setting { key, variable, default, .. } in table {
+        for Setting { key, default, .. } in table.rows {
+            let variable = table.variable(key);
             let bad = |name: &str| {
-                if name == *variable { Some("\u{7}".into()) } else { good_value(name) }
+                if name == variable { Some("\u{7}".into()) } else { good_value(name) }
             };
             let place = format!("environment: {variable}: ");
             let refusal =
                 load(&bad).unwrap_or_else(|| format!("{key} in the table: load does not read it"));
             assert!(refusal.starts_with(&place), "{refusal}");
-            let unset = |name: &str| good_value(name).filter(|_| name != *variable);
+            let unset = |name: &str| good_value(name).filter(|_| name != variable);
             let is_refused = load(&unset).is_some_and(|refusal| refusal.contains(": required, "));
             assert_eq!(is_refused, default.is_none(), "{key}: required, or a default");
         }
@@ -54,8 +55,10 @@ fn help_has_every_row() {
     for (program, table, _) in TABLES {
         let help = Program::spawn(command(program, &[]).arg("--help")).wait();
         let lines: Vec<String> = help.lines.iter().map(|line| single_spaced(line)).collect();
-        for Setting { key, variable, default, help: meaning } in table {
-            let names = if key == variable { key.to_string() } else { format!("{variable} {key}") };
+        for Setting { key, default, help: meaning } in table.rows {
+            let variable = table.variable(key);
+            let names =
+                if *key == variable { key.to_string() } else { format!("{variable} {key}") };
             let default = default.map_or(String::new(), |default| format!(" [{default}]"));
             let expected = format!("{names} {meaning}{default}");
             assert!(lines.contains(&expected), "{program} --help has no {expected:?}: {lines:#?}");
@@ -74,8 +77,11 @@ fn the_reference_has_every_row() {
     for (heading, (_, table, _)) in ["| server · ", "| client · "].into_iter().zip(TABLES) {
         let lines = text.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
         let rows: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-        for (Setting { key, variable, default, help }, row) in table.iter().zip(&rows) {
-            let variable = if key == variable { String::new() } else { format!(" `{variable}` |") };
+        for (Setting { key, default, help }, row) in table.rows.iter().zip(&rows) {
+            let variable = match table.variable(key) {
+                variable if variable == *key => String::new(),
+                variable => format!(" `{variable}` |"),
+            };
             let default = match default {
                 None => "required".to_owned(),
                 Some(words) if words.contains(' ') => words.to_string(),
@@ -84,6 +90,6 @@ fn the_reference_has_every_row() {
             let expected = format!("| `{key}` |{variable} {default} | {help}");
             assert!(row.starts_with(&expected), "{row}\nin place of\n{expected}");
         }
-        assert_eq!(rows.len(), table.len(), "{heading}");
+        assert_eq!(rows.len(), table.rows.len(), "{heading}");
     }
 }
