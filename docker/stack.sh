@@ -48,23 +48,24 @@ deploy() {
         --compose-file "$file" tp0
 }
 
+# A server that cannot listen ends at once, so it has to run for a second. A node that has not removed the old network
+# yet lets a first task fail.
 await_server() {
     left=$limit
-    until server_states | grep -q -e '^Running' -e '^Failed' || [ "$left" -eq 0 ]; do
+    until server_runs && sleep 1 && server_runs; do
+        failures=$(docker service ps --format '{{.CurrentState}}' tp0_server | grep -c '^Failed') || true
+        if [ "$failures" -ge 3 ] || [ "$left" -eq 0 ]; then
+            docker service ps --no-trunc tp0_server >&2
+            fail 'the server does not run: make docker-stack-logs may tell why'
+        fi
         left=$((left - 1))
         sleep 1
     done
-    sleep 1 # a server that cannot listen ends at once
-    states=$(server_states)
-    case $states in
-    *Failed*) ;;
-    *Running*) return ;;
-    esac
-    docker service ps --no-trunc tp0_server >&2
-    fail 'the server does not run: make docker-stack-logs may tell why'
 }
 
-server_states() { docker service ps --format '{{.CurrentState}}' tp0_server; }
+server_runs() {
+    docker service ps --filter desired-state=running --format '{{.CurrentState}}' tp0_server | grep -q '^Running'
+}
 
 # The engine waits forever for the logs of a node that is down, so such a node is left out, and each task has a limit.
 logs() {

@@ -207,7 +207,8 @@ class Stack(engine.Checkout):
                 task = name.rsplit(".", 1)[-1]
                 if task in tasks:
                     done = node.run("docker", "logs", name)
-                    texts.setdefault(tasks[task], []).append(done.stdout + done.stderr)
+                    if text := done.stdout + done.stderr:  # one that could not start has none
+                        texts.setdefault(tasks[task], []).append(text)
         return texts
 
     def left(self):

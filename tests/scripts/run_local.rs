@@ -1,29 +1,48 @@
 //! run-local.sh: what it runs and prints, and that it always ends and leaves no process behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::scripts::{Directory, Ended, ended};
+use crate::support::scripts::{Directory, Ended};
+use crate::support::until;
 
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// The script in a process group of its own, on a free port.
 fn command(directory: &Directory, clients: &str, period: &str) -> Command {
+    on_a_free_port(directory.command("bash", "run-local.sh", &[clients]), period)
+}
+
+fn on_a_free_port(mut command: Command, period: &str) -> Command {
     let port = free_port().to_string();
-    let mut command = directory.command("bash", "run-local.sh", &[clients]);
     command.env("SERVER_PORT", &port).env("CLI_SERVER_ADDRESS", format!("127.0.0.1:{port}"));
-    command.env("CLI_LOOP_PERIOD", period).process_group(0);
+    command.env("CLI_LOOP_PERIOD", period);
     command
 }
 
+/// Its output goes to files, because whatever it leaves behind would keep a pipe open.
+fn start(directory: &Directory, mut command: Command) -> Child {
+    command.stdout(fs::File::create(directory.path("stdout")).unwrap());
+    command.stderr(fs::File::create(directory.path("stderr")).unwrap());
+    command.process_group(0).spawn().unwrap()
+}
+
+/// Waits for its end. Nothing may be left then.
+fn finish(directory: &Directory, mut script: Child, case: &str) -> Ended {
+    let status = script.wait().unwrap();
+    let left = group(script.id());
+    kill("KILL", &format!("-{}", script.id()));
+    let (stdout, stderr) = (directory.read("stdout"), directory.read("stderr"));
+    assert_eq!(left, [""; 0], "{case}: left behind; {stdout}{stderr}");
+    Ended { status: status.code().unwrap_or(-1), stdout, stderr }
+}
+
 fn run(directory: &Directory, clients: &str) -> Ended {
-    ended(command(directory, clients, "10ms").output().unwrap())
+    finish(directory, start(directory, command(directory, clients, "10ms")), clients)
 }
 
 /// The processes of a group that still run.
@@ -89,7 +108,8 @@ fn runs_the_settings_as_they_are() {
          log:\r\n  level: \"INFO\"\r\n"
     );
     fs::write(directory.path("client/config.yaml"), settings).unwrap();
-    let done = directory.run("run-local.sh", &["1"]);
+    let script = directory.command("bash", "run-local.sh", &["1"]);
+    let done = finish(&directory, start(&directory, script), "");
     assert_eq!(done.status, 0, "{done:?}");
     assert!(!done.stdout.contains("server  | "), "not the level of the file: {done:?}");
     assert_eq!(done.stdout.matches("receive_message | result: success").count(), 2, "{done:?}");
@@ -131,23 +151,16 @@ fn send(signal: &str, to: &str, script: &Child) {
 fn ends_everything_at_a_signal() {
     let directory = Directory::built("run-signals");
     for (signal, to) in [("HUP", "script"), ("INT", "group"), ("TERM", "each")] {
-        let mut command = command(&directory, "2", "1h");
-        let mut script = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(script.stdout.take().unwrap());
-        let (mut line, mut echoes) = (String::new(), 0);
-        while echoes < 2 {
-            line.clear();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "{signal} {to}: it has ended");
-            // A client's line: the server's has an address between the two.
-            echoes += line.matches("receive_message | result: success | client_id: ").count();
-        }
+        let script = start(&directory, command(&directory, "2", "1h"));
+        // A client's line: the server's has an address between the two.
+        let echo = "receive_message | result: success | client_id: ";
+        until("two echoes", || directory.read("stdout").matches(echo).count() == 2);
         send(signal, to, &script);
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(script.wait().unwrap().code(), Some(0), "{signal} {to}: {rest}");
-        let shutdowns = rest.matches("action: shutdown | result: success").count();
-        assert_eq!(shutdowns, 3, "{signal} {to}: {rest}");
-        assert!(rest.ends_with("; all ended with status 0\n"), "{signal} {to}: {rest}");
+        let done = finish(&directory, script, &format!("{signal} {to}"));
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{signal} {to}: {done:?}");
+        let shutdowns = done.stdout.matches("action: shutdown | result: success").count();
+        assert_eq!(shutdowns, 3, "{signal} {to}: {done:?}");
+        assert!(done.stdout.ends_with("; all ended with status 0\n"), "{signal} {to}: {done:?}");
     }
 }
 
@@ -157,35 +170,24 @@ fn leaves_nothing_behind_after_early_signals() {
     let directory = Directory::built("run-early");
     let signals = ["INT", "TERM", "HUP", "QUIT"].iter().cycle();
     for (delay, signal) in (0..16).map(|step| step * 4).zip(signals) {
-        let mut command = command(&directory, "5", "1h");
-        let output = fs::File::create(directory.path("output")).unwrap();
-        command.stderr(output.try_clone().unwrap()).stdout(output);
-        let mut script = command.spawn().unwrap();
+        let script = start(&directory, command(&directory, "5", "1h"));
         std::thread::sleep(Duration::from_millis(delay));
         send(signal, "each", &script);
         send("TERM", "each", &script);
-        let status = script.wait().unwrap();
-        let output = directory.read("output");
-        let case = format!("{signal} after {delay} ms: {status}: {output}");
-        assert_ne!(status.code(), Some(124), "it did not end: {case}");
-        assert!(!output.contains(" /server/config.ini"), "{case}");
-        assert_eq!(group(script.id()), [""; 0], "{case}");
+        let case = format!("{signal} after {delay} ms");
+        let done = finish(&directory, script, &case);
+        assert_ne!(done.status, 124, "{case}: it did not end: {done:?}");
+        assert!(!done.stdout.contains(" /server/config.ini"), "{case}: {done:?}");
     }
 }
 
 #[test]
 fn ends_by_itself_when_nobody_reads() {
     let directory = Directory::built("run-unheard");
-    for output in ["| head -n 1", ">/dev/full", ">&-"] {
+    for (output, status) in [("| head -n 1", 0), (">/dev/full", 1), (">&-", 1)] {
         directory.script("unheard.sh", &format!("bash ../run-local.sh 2 {output}"));
-        let mut script = directory.command("sh", "unheard.sh", &[]);
-        let port = free_port().to_string();
-        script.env("SERVER_PORT", &port).env("CLI_SERVER_ADDRESS", format!("127.0.0.1:{port}"));
-        script.env("CLI_LOOP_PERIOD", "10ms").process_group(0);
-        let script = script.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let id = script.id();
-        let done = ended(script.wait_with_output().unwrap());
-        assert_eq!(done.status, i32::from(!output.starts_with('|')), "{output}");
-        assert_eq!(group(id), [""; 0], "{output}");
+        let script = on_a_free_port(directory.command("sh", "unheard.sh", &[]), "10ms");
+        let done = finish(&directory, start(&directory, script), output);
+        assert_eq!(done.status, status, "{output}: {done:?}");
     }
 }
