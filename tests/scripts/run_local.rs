@@ -169,7 +169,7 @@ fn ends_everything_at_a_signal() {
 fn leaves_nothing_behind_after_early_signals() {
     let directory = Directory::built("run-early");
     let signals = ["INT", "TERM", "HUP", "QUIT"].iter().cycle();
-    for (delay, signal) in (0..16).map(|step| step * 4).zip(signals) {
+    for (delay, signal) in (0..8).map(|step| step * 6).zip(signals) {
         let script = start(&directory, command(&directory, "5", "1h"));
         std::thread::sleep(Duration::from_millis(delay));
         send(signal, "each", &script);
