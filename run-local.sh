@@ -22,9 +22,9 @@ width=client$clients # of the names, which are padded as Compose pads them
 
 declare -A pids=() # the programs that still run, by name
 readers=()         # the processes that put the name before each line
-signal=0           # what the programs are sent: 0 asks whether they still run, TERM ends them
+stopping=''
 failed=''
-trap 'signal=TERM' INT TERM HUP QUIT
+trap 'stopping=yes' INT TERM HUP QUIT
 
 # start NAME COMMAND...
 start() {
@@ -44,13 +44,16 @@ start() {
 printf 'run-local.sh: %s; ends when the clients have finished, or with Ctrl-C\n' "$summary"
 SERVER_BIND=127.0.0.1 start server target/release/server --config server/config.ini
 for ((id = 1; id <= clients; id++)); do
-    [ "$signal" = 0 ] || break
+    [ -z "$stopping" ] || break
     CLI_ID=$id CLI_SERVER_ADDRESS=$address start "client$id" target/release/client --config client/config.yaml
 done
 
-# SIGTERM is repeated: a process that bash has forked, and that has not become the program yet, forgets it.
+rounds=0 # since it has to stop
 while [ ${#pids[@]} -gt 0 ]; do
     sleep 0.1
+    signal=0 # asks whether a process still runs
+    # Again every two seconds: a process that bash has forked, and that is not the program yet, forgets a signal.
+    [ -z "$stopping" ] || [ $((rounds++ % 20)) -ne 0 ] || signal=TERM
     for name in "${!pids[@]}"; do
         if ! kill -s "$signal" "${pids[$name]}" 2>/dev/null; then
             wait "${pids[$name]}" || failed+="; $name ended with status $?"
@@ -59,7 +62,7 @@ while [ ${#pids[@]} -gt 0 ]; do
     done
     # Without the server, or without clients, there is nothing left to do.
     if [ -z "${pids[server]-}" ] || [ ${#pids[@]} -eq 1 ]; then
-        signal=TERM
+        stopping=yes
     fi
 done
 wait "${readers[@]}"

@@ -138,42 +138,38 @@ fn says_who_failed() {
     }
 }
 
-/// To the script, to its group as a terminal does, or to each process as a service manager does.
-fn send(signal: &str, to: &str, script: &Child) {
-    match to {
-        "script" => kill(signal, &script.id().to_string()),
-        "group" => kill(signal, &format!("-{}", script.id())),
-        _ => group(script.id()).iter().for_each(|pid| kill(signal, pid)),
-    }
-}
-
 #[test]
 fn ends_everything_at_a_signal() {
     let directory = Directory::built("run-signals");
-    for (signal, to) in [("HUP", "script"), ("INT", "group"), ("TERM", "each")] {
+    for (signal, group) in [("HUP", ""), ("TERM", ""), ("INT", "-")] {
         let script = start(&directory, command(&directory, "2", "1h"));
         // A client's line: the server's has an address between the two.
         let echo = "receive_message | result: success | client_id: ";
         until("two echoes", || directory.read("stdout").matches(echo).count() == 2);
-        send(signal, to, &script);
-        let done = finish(&directory, script, &format!("{signal} {to}"));
-        assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{signal} {to}: {done:?}");
+        kill(signal, &format!("{group}{}", script.id()));
+        let done = finish(&directory, script, &format!("{signal} {group}"));
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{signal} {group}: {done:?}");
         let shutdowns = done.stdout.matches("action: shutdown | result: success").count();
-        assert_eq!(shutdowns, 3, "{signal} {to}: {done:?}");
-        assert!(done.stdout.ends_with("; all ended with status 0\n"), "{signal} {to}: {done:?}");
+        assert_eq!(shutdowns, 3, "{signal} {group}: {done:?}");
+        assert!(done.stdout.ends_with("; all ended with status 0\n"), "{signal} {group}: {done:?}");
     }
 }
 
-/// Whenever they come: the delays decide nothing but how early that is.
+/// Two to each process, whenever they come: the delays decide nothing but how early that is.
 #[test]
 fn leaves_nothing_behind_after_early_signals() {
     let directory = Directory::built("run-early");
     let signals = ["INT", "TERM", "HUP", "QUIT"].iter().cycle();
     for (delay, signal) in (0..8).map(|step| step * 6).zip(signals) {
         let script = start(&directory, command(&directory, "5", "1h"));
+        // The first process is timeout(1), and the second becomes the script.
+        let others =
+            || group(script.id()).into_iter().filter(|pid| *pid != script.id().to_string());
+        until("the script runs", || others().count() > 0);
         std::thread::sleep(Duration::from_millis(delay));
-        send(signal, "each", &script);
-        send("TERM", "each", &script);
+        for signal in [signal, "TERM"] {
+            others().for_each(|pid| kill(signal, &pid));
+        }
         let case = format!("{signal} after {delay} ms");
         let done = finish(&directory, script, &case);
         assert_ne!(done.status, 124, "{case}: it did not end: {done:?}");
