@@ -48,12 +48,15 @@ for ((id = 1; id <= clients; id++)); do
     CLI_ID=$id CLI_SERVER_ADDRESS=$address start "client$id" target/release/client --config client/config.yaml
 done
 
-rounds=0 # since it has to stop
+rounds=0 # of the loop, since it has to stop
 while [ ${#pids[@]} -gt 0 ]; do
     sleep 0.1
     signal=0 # asks whether a process still runs
-    # Again every two seconds: a process that bash has forked, and that is not the program yet, forgets a signal.
-    [ -z "$stopping" ] || [ $((rounds++ % 20)) -ne 0 ] || signal=TERM
+    if [ -n "$stopping" ]; then
+        # Again every two seconds, because a process that bash has forked forgets a signal until it is the program.
+        [ $((rounds % 20)) -ne 0 ] || signal=TERM
+        rounds=$((rounds + 1))
+    fi
     for name in "${!pids[@]}"; do
         if ! kill -s "$signal" "${pids[$name]}" 2>/dev/null; then
             wait "${pids[$name]}" || failed+="; $name ended with status $?"
