@@ -22,10 +22,14 @@ PER_ENGINE = ("data-root", "exec-root", "hosts", "pidfile", "insecure-registries
 
 def why_not():
     """Why this machine can have no such engines, or nothing."""
-    for program in ["dockerd", "docker-registry", "ip"]:
+    for program in ["dockerd", "docker-registry", "ip", "busybox"]:
         if not shutil.which(program):
             return f"there is no {program}"
     return engine.run("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "true", check=False).stderr.strip()
+
+
+def ip(*arguments):
+    engine.run("ip", *arguments)
 
 
 class Machines:
@@ -76,13 +80,13 @@ class Machines:
         storage = {"filesystem": {"rootdirectory": str(self.directory / "registry")}}
         http = {"addr": f"{address}:{port}"}
         settings.write_text(json.dumps({"version": 0.1, "storage": storage, "http": http}))
-        namespace = self.machine("registry", address)
-        self.start(namespace, "registry.log", "docker-registry", "serve", settings)
+        self.start(self.machine("registry", address), "registry.log", "docker-registry", "serve", settings)
         return f"{address}:{port}"
 
     def node(self, name, address, registry=None):
         node = Node(self, name, address, registry)
         self.nodes.append(node)
+        engine.eventually(node.ready, f"the engine of {name} answers")
         return node
 
     def remove(self):
@@ -115,12 +119,11 @@ class Node:
             # Otherwise it asks the registry for an image that is loaded, and waits for an answer.
             environment["DOCKER_SERVICE_PREFER_OFFLINE_IMAGE"] = "1"
         (directory / "daemon.json").write_text(json.dumps(settings))
-        namespace = machines.machine(name, address)
         # A /run of its own: engines share sockets of containerd's and libnetwork's there.
         script = 'hostname "$0" && mount -t tmpfs tmpfs /run && exec dockerd "$@"'
         self.log = machines.directory / f"{name}.log"
         self.process = machines.start(
-            namespace, f"{name}.log",
+            machines.machine(name, address), f"{name}.log",
             "unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, name,
             "--config-file", directory / "daemon.json", "--host", self.host, "--data-root", directory / "data",
             "--exec-root", directory / "exec", "--pidfile", directory / "pid", env=environment,
@@ -146,9 +149,10 @@ class Stack(engine.Checkout):
         super().__init__(directory)
         self.nodes = nodes
         self.manager = nodes[0]
+        self.environment = {}
 
     def run(self, *command, check=True):
-        return self.manager.run(*command, check=check, cwd=self.directory)
+        return self.manager.run(*command, check=check, cwd=self.directory, env=self.environment)
 
     def make(self, *words, check=True):
         """The images are there already: an engine without a way out could not build them."""
@@ -174,23 +178,37 @@ class Stack(engine.Checkout):
         """The nodes on which it runs, as the manager knows it."""
         return [node for _, _, node, state in self.tasks(service) if state == "Running"]
 
-    def finish(self, clients, seconds=180):
-        """Waits until each client has finished, and returns what they have printed, by number: a text a container."""
+    def runs_everywhere(self):
+        return set(self.running("client")) == {node.name for node in self.nodes}
+
+    def finish(self, clients, amount):
+        """Waits until each client has finished, and has had each of its echoes, if not in one container.
+
+        Returns the texts of all containers."""
         numbers = set(range(1, clients + 1))
         done = lambda: {number for number, _, _, state in self.tasks("client") if state == "Complete"}
-        engine.eventually(lambda: done() == numbers, "all clients are Complete", seconds)
-        return self.logs("client")
+        engine.eventually(lambda: done() == numbers, "all clients are Complete", 180)
+        logs = self.logs("client")
+        assert logs.keys() == numbers
+        for number, texts in logs.items():
+            line = rf"receive_message \| result: success .*\[CLIENT {number}\] Message N°(\d+)"
+            echoes = {int(k) for text in texts for k in re.findall(line, text)}
+            assert echoes == set(range(1, amount + 1)), texts
+            assert any("action: loop_finished | result: success" in text for text in texts), texts
+            assert not any("result: fail" in text for text in texts), texts
+        return [text for texts in logs.values() for text in texts]
 
-    def logs(self, service, state=None):
-        """Asked of each engine, for `docker service logs` of 20.10 loses lines."""
+    def logs(self, service):
+        """By number, asked of each engine, because `docker service logs` of 20.10 loses lines."""
         texts = {}
-        tasks = {task: number for number, task, _, now in self.tasks(service) if state in (None, now)}
+        tasks = {task: number for number, task, _, _ in self.tasks(service)}
         for node in self.nodes:
             for name in node.docker("ps", "--all", "--format", "{{.Names}}").split():
                 task = name.rsplit(".", 1)[-1]
                 if task in tasks:
                     done = node.run("docker", "logs", name)
-                    texts.setdefault(tasks[task], []).append(done.stdout + done.stderr)
+                    if text := done.stdout + done.stderr:  # one that could not start has none
+                        texts.setdefault(tasks[task], []).append(text)
         return texts
 
     def left(self):
@@ -201,13 +219,3 @@ class Stack(engine.Checkout):
             found += node.docker("ps", "--all", "--quiet").split()
             found += [name for name in node.docker("network", "ls", "--format", "{{.Name}}").split() if "tp0" in name]
         return found
-
-
-def echoed(text, number):
-    """The numbers of the messages of which a client has had its echo, in order."""
-    line = rf"receive_message \| result: success .*\[CLIENT {number}\] Message N°(\d+)"
-    return [int(k) for k in re.findall(line, text)]
-
-
-def ip(*arguments):
-    engine.run("ip", *arguments)

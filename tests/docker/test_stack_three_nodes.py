@@ -16,8 +16,6 @@ def stack(machines, image_file, tmp_path_factory):
     registry = machines.registry("10.99.0.100")
     members = [machines.node(f"node{i}", f"10.99.0.{i}", registry) for i in [1, 2, 3]]
     manager = members[0]
-    for node in members:
-        eventually(node.ready, "the engine answers")
     manager.docker("load", "--input", image_file)
     manager.docker("swarm", "init", "--advertise-addr", manager.address)
     token = manager.docker("swarm", "join-token", "--quiet", "worker")
@@ -32,26 +30,15 @@ def stack(machines, image_file, tmp_path_factory):
     return stack
 
 
-def node_of(stack, service):
-    return next(node for node in stack.nodes if node.name in stack.running(service))
-
-
-def all_delivered(stack, amount):
-    """Each client finishes, and has had each of its echoes, if not in one container. Returns the number of runs."""
-    logs = stack.finish(CLIENTS)
-    assert sorted(logs) == list(range(1, CLIENTS + 1))
-    for number, texts in logs.items():
-        echoes = {k for text in texts for k in nodes.echoed(text, number)}
-        assert echoes == set(range(1, amount + 1)), texts
-        assert any("action: loop_finished | result: success" in text for text in texts), texts
-        assert not any("result: fail" in text for text in texts), texts
-    return sum(len(texts) for texts in logs.values())
+def node_of_the_server(stack):
+    (name,) = stack.running("server")
+    return name
 
 
 def test_all_nodes_run_clients_of_the_registrys_image(stack):
     stack.loop(amount=5, period="1s")
     stack.up(CLIENTS, stack.registry)
-    assert all_delivered(stack, 5) == CLIENTS
+    assert len(stack.finish(CLIENTS, amount=5)) == CLIENTS
     assert {node for _, _, node, _ in stack.tasks("client")} == {"node1", "node2", "node3"}
     for node in stack.nodes[1:]:
         images = node.docker("images", "--format", "{{.Repository}}").split()
@@ -61,23 +48,17 @@ def test_all_nodes_run_clients_of_the_registrys_image(stack):
 def test_the_validator_works_from_a_manager_and_from_a_worker(stack, image_file):
     for node in stack.nodes:  # a worker without a task does not know the network
         node.docker("load", "--input", image_file)
-        assert SUCCESS in node.run("./validar-echo-server.sh", cwd=stack.directory).stdout
-
-
-def test_a_worker_says_where_to_deploy(stack):
-    for command in ["up", "logs", "down"]:
-        done = stack.nodes[1].run(stack.directory / "docker/stack.sh", command, check=False)
-        assert done.returncode == 1 and "a manager" in done.stderr
+        assert SUCCESS in node.run("sh", "validar-echo-server.sh", cwd=stack.directory).stdout
 
 
 def test_a_node_that_is_drained_loses_nothing(stack, tell):
     stack.loop(amount=20, period="1s")
     stack.up(CLIENTS, stack.registry)
-    eventually(lambda: set(stack.running("client")) == {"node1", "node2", "node3"}, "clients run on all nodes")
-    drained = node_of(stack, "server").name  # with clients of its own
+    eventually(stack.runs_everywhere, "clients run on all nodes")
+    drained = node_of_the_server(stack)
     stack.manager.docker("node", "update", "--availability", "drain", drained)
     eventually(lambda: drained not in stack.running("client") + stack.running("server"), "the node is empty")
-    runs = all_delivered(stack, 20)
+    runs = len(stack.finish(CLIENTS, amount=20))
     tell(f"drained: {runs - CLIENTS} clients began again elsewhere")
     stack.manager.docker("node", "update", "--availability", "active", drained)
 
@@ -87,9 +68,9 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     stack.up(CLIENTS, stack.registry)
     # Not the manager's node, which would take the rest's orders with it.
     stack.manager.docker("service", "update", "--detach", "--constraint-add", "node.role==worker", "tp0_server")
-    eventually(lambda: [node for node in stack.running("server") if node != "node1"], "the server runs on a worker")
-    eventually(lambda: set(stack.running("client")) == {"node1", "node2", "node3"}, "clients run on all nodes")
-    lost = node_of(stack, "server").name
+    eventually(lambda: stack.running("server") in (["node2"], ["node3"]), "the server runs on a worker")
+    eventually(stack.runs_everywhere, "clients run on all nodes")
+    lost = node_of_the_server(stack)
     start = time.monotonic()
     stack.machines.link(lost, "down")
     elsewhere = lambda: [node for node in stack.running("server") if node != lost]
@@ -99,7 +80,7 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     # The node is down, and the engine would wait for its lines for ever.
     printed = stack.make("docker-stack-logs")
     assert f"{lost} is Down" in printed.stderr and "tp0_client" in printed.stdout and f"@{lost}" not in printed.stdout
-    runs = all_delivered(stack, 30)
+    runs = len(stack.finish(CLIENTS, amount=30))
     tell(f"cut off: {runs - CLIENTS} clients began again elsewhere")
 
     stack.machines.link(lost, "up")
@@ -107,14 +88,11 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     eventually(lambda: status() == "ready", "the node is back", 120)
     names = lambda: [name for node in stack.nodes for name in node.docker("ps", "--format", "{{.Names}}").split()]
     eventually(lambda: sum("server" in name for name in names()) == 1, "one server runs")
-    assert sum(len(texts) for texts in stack.finish(CLIENTS).values()) == runs, "a client that had finished ran again"
-    replicas = stack.manager.docker("service", "ls", "--format", "{{.Name}} {{.Replicas}}").splitlines()
-    assert "tp0_server 1/1" in replicas, replicas
-    assert SUCCESS in stack.run("./validar-echo-server.sh").stdout
+    assert len(stack.finish(CLIENTS, amount=30)) == runs, "a client that had finished ran again"
     # What is left of that run, on the lost node too, does not keep the next one from running all clients.
     stack.loop(amount=2, period="200ms")
     stack.up(CLIENTS, stack.registry)
-    assert all_delivered(stack, 2) == CLIENTS
+    assert len(stack.finish(CLIENTS, amount=2)) == CLIENTS
 
 
 def test_down_leaves_nothing_on_any_node(stack):

@@ -3,7 +3,6 @@
 mod base_images;
 mod compose_file;
 mod generar_compose;
-mod generar_compose_file;
 mod run_local;
 mod validar_echo_server;
 

@@ -1,12 +1,68 @@
-//! run-local.sh, and that nothing it started outlives it.
+//! run-local.sh: what it runs and prints, and that it always ends and leaves no process behind.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::scripts::{Directory, PROGRAMS, ended};
+use crate::support::scripts::{Directory, Ended};
+use crate::support::until;
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn command(directory: &Directory, clients: &str, period: &str) -> Command {
+    on_a_free_port(directory.command("bash", "run-local.sh", &[clients]), period)
+}
+
+fn on_a_free_port(mut command: Command, period: &str) -> Command {
+    let port = free_port().to_string();
+    command.env("SERVER_PORT", &port).env("CLI_SERVER_ADDRESS", format!("127.0.0.1:{port}"));
+    command.env("CLI_LOOP_PERIOD", period);
+    command
+}
+
+/// Its output goes to files, because whatever it leaves behind would keep a pipe open.
+fn start(directory: &Directory, mut command: Command) -> Child {
+    command.stdout(fs::File::create(directory.path("stdout")).unwrap());
+    command.stderr(fs::File::create(directory.path("stderr")).unwrap());
+    command.process_group(0).spawn().unwrap()
+}
+
+/// Waits for its end. Nothing may be left then.
+fn finish(directory: &Directory, mut script: Child, case: &str) -> Ended {
+    let status = script.wait().unwrap();
+    let left = group(script.id());
+    kill("KILL", &format!("-{}", script.id()));
+    let (stdout, stderr) = (directory.read("stdout"), directory.read("stderr"));
+    assert_eq!(left, [""; 0], "{case}: left behind; {stdout}{stderr}");
+    Ended { status: status.code().unwrap_or(-1), stdout, stderr }
+}
+
+fn run(directory: &Directory, clients: &str) -> Ended {
+    finish(directory, start(directory, command(directory, clients, "10ms")), clients)
+}
+
+/// The processes of a group that still run.
+fn group(id: u32) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_member = |pid: &String| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields = stat.rsplit(") ").next().unwrap_or_default();
+        let fields: Vec<&str> = fields.split(' ').collect(); // state, parent, group, …
+        fields.len() > 2 && fields[0] != "Z" && fields[2] == id.to_string()
+    };
+    pids.filter(is_member).collect()
+}
+
+fn kill(signal: &str, target: &str) {
+    let kill = format!("kill -s {signal} -- {target}");
+    // A process may have ended by now.
+    let _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status().unwrap();
+}
 
 #[test]
 fn refuses_bad_arguments() {
@@ -14,254 +70,120 @@ fn refuses_bad_arguments() {
     for arguments in [&[""][..], &["x"], &["-1"], &["1.5"], &["007"], &["10000"], &["1", "2"]] {
         let done = directory.run("run-local.sh", arguments);
         assert_eq!((done.status, done.stdout.as_str()), (2, ""), "{arguments:?}: {done:?}");
-        assert!(done.stderr.contains("\nusage: run-local.sh [N]"), "{arguments:?}: {done:?}");
+        assert!(done.stderr.contains("usage: run-local.sh [N]"), "{arguments:?}: {done:?}");
     }
-    let done = directory.run("run-local.sh", &["--help"]);
-    assert!(done.status == 0 && done.stdout.starts_with("usage: run-local.sh [N]"), "{done:?}");
-}
-
-#[test]
-fn wants_built_programs() {
     let done = Directory::new("run-unbuilt").run("run-local.sh", &[]);
-    assert_eq!((done.status, done.stdout.as_str()), (1, ""));
-    assert!(done.stderr.contains("make build makes it"), "{done:?}");
+    assert!(done.status == 1 && done.stderr.contains("make build makes it"), "{done:?}");
 }
 
 #[test]
 fn ends_when_the_clients_have_finished() {
-    let directory = Directory::built("run=here");
-    for clients in [0, 1, 10] {
-        let mut command = directory.command("bash", "run-local.sh", &[&clients.to_string()]);
-        let done = ended(command.env("CLI_LOOP_PERIOD", "10ms").output().unwrap());
-        assert_eq!(done.status, 0, "{done:?}");
-        let count = |part| done.stdout.lines().filter(|line| line.contains(part)).count();
-        assert_eq!(count("action: loop_finished | result: success"), clients);
-        assert_eq!(count("| result: success | client_id: ") - 2 * clients, 5 * clients);
-        let lines: Vec<_> = done.stdout.lines().collect();
-        let first = format!("run-local.sh: a server on a free port and {clients} clients; ends ");
-        assert!(lines[0].starts_with(&first), "{done:?}");
-        let plan = "run-local.sh: 5 messages each, a pause after each of 10ms";
-        assert_eq!(lines.contains(&plan), clients > 0, "{done:?}");
-        let width = if clients == 10 { "server   | " } else { "server  | " };
-        assert!(lines[1].starts_with(width), "{done:?}");
-        let of = if clients == 0 { String::new() } else { format!(" of {}", 5 * clients) };
-        let echoes = format!("{}{of} messages echoed; all", 5 * clients);
-        let last = format!("1 server and {clients} clients, {echoes}");
-        assert_eq!(*lines.last().unwrap(), format!("run-local.sh: {last} ended with status 0"));
+    let directory = Directory::built("run");
+    for (clients, summary, server) in [
+        ("0", "1 server and 0 clients", "server  | "),
+        ("1", "1 server and 1 client", "server  | "),
+        ("10", "1 server and 10 clients", "server   | "),
+    ] {
+        let done = run(&directory, clients);
+        let last = format!("run-local.sh: {summary}; all ended with status 0\n");
+        assert!(done.status == 0 && done.stdout.ends_with(&last), "{done:?}");
+        let finished = done.stdout.matches("action: loop_finished | result: success").count();
+        assert_eq!(finished.to_string(), clients, "{done:?}");
+        let shutdown = |line: &str| line.starts_with(server) && line.contains("action: shutdown");
+        assert_eq!(done.stdout.lines().filter(|line| shutdown(line)).count(), 2, "{done:?}");
     }
 }
 
 #[test]
-fn says_how_long_it_takes() {
-    let directory = Directory::built("run-plan");
-    let mut command = directory.command("bash", "run-local.sh", &["1"]);
-    let done =
-        ended(command.env("CLI_LOOP_AMOUNT", "2").env("CLI_LOOP_PERIOD", "1s").output().unwrap());
-    assert!(
-        done.stdout
-            .contains("run-local.sh: 2 messages each, a pause after each of 1s, 2s in all\n"),
-        "{done:?}"
+fn runs_the_settings_as_they_are() {
+    let directory = Directory::built("run-settings");
+    let port = free_port();
+    let settings = format!(
+        "[DEFAULT]\r\nSERVER_PORT = {port}\r\nSERVER_LISTEN_BACKLOG = 5\r\nLOGGING_LEVEL = ERROR\r\n\
+         [OTHER]\r\nLOGGING_LEVEL = DEBUG\r\n"
     );
+    fs::write(directory.path("server/config.ini"), settings).unwrap();
+    let settings = format!(
+        "server:\r\n  address: \"server:{port}\" # not :1\r\nloop:\r\n  amount: 2\r\n  period: \"1ms\"\r\n\
+         log:\r\n  level: \"INFO\"\r\n"
+    );
+    fs::write(directory.path("client/config.yaml"), settings).unwrap();
+    let script = directory.command("bash", "run-local.sh", &["1"]);
+    let done = finish(&directory, start(&directory, script), "");
+    assert_eq!(done.status, 0, "{done:?}");
+    assert!(!done.stdout.contains("server  | "), "not the level of the file: {done:?}");
+    assert_eq!(done.stdout.matches("receive_message | result: success").count(), 2, "{done:?}");
 }
 
 #[test]
-fn says_once_that_the_settings_are_missing() {
-    let directory = Directory::built("run-no-settings");
-    fs::remove_file(directory.path("server/config.ini")).unwrap();
-    let done = directory.run("run-local.sh", &["1"]);
-    assert_eq!(done.status, 1);
-    assert!(done.stdout.contains("there is no such file"), "{done:?}");
-    assert!(done.stderr.lines().all(|line| line.starts_with("run-local.sh: ")), "{done:?}");
-}
-
-#[test]
-fn says_who_failed_and_stops_the_rest() {
+fn says_who_failed() {
     let directory = Directory::built("run-failing");
     directory.script("target/release/client", "[ \"$CLI_ID\" != 2 ] || exit 3");
-    let done = directory.run("run-local.sh", &["3"]);
-    let stderr =
-        "run-local.sh: 1 server and 3 clients, 0 messages echoed; client2 ended with status 3\n";
+    let done = run(&directory, "3");
+    let stderr = "run-local.sh: 1 server and 3 clients; client2 ended with status 3\n";
     assert_eq!((done.status, done.stderr.as_str()), (1, stderr), "{done:?}");
     assert!(done.stdout.contains("action: shutdown | result: success"), "{done:?}");
 
-    directory.script("target/release/client", "kill -s TERM $$");
-    let done = directory.run("run-local.sh", &["1"]);
-    assert!(
-        done.status == 1 && done.stderr.contains("; client1 ended with status 143\n"),
-        "{done:?}"
+    // Without a server the clients are ended too.
+    directory.script("target/release/server", "echo 'config.ini:1: no' >&2; exit 2");
+    directory.script(
+        "target/release/client",
+        "trap 'echo asked; exit' TERM; while sleep 0.1; do :; done",
     );
-
-    // Its last line has no newline.
-    directory.script("target/release/server", "printf 'config.ini:1: no' >&2; exit 2");
-    let done = directory.run("run-local.sh", &["3"]);
-    assert_eq!(done.stdout.lines().skip(1).collect::<Vec<_>>(), ["server  | config.ini:1: no"]);
-    let stderr =
-        "run-local.sh: 1 server and 0 clients, 0 messages echoed; server ended with status 2\n";
-    assert_eq!((done.status, done.stderr.as_str()), (1, stderr));
-}
-
-fn read_until(lines: &mut impl BufRead, part: &str) {
-    let mut line = String::new();
-    while !line.contains(part) {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "it ended without {part:?}");
+    let done = run(&directory, "2");
+    let stderr = "run-local.sh: 1 server and 2 clients; server ended with status 2\n";
+    assert_eq!((done.status, done.stderr.as_str()), (1, stderr), "{done:?}");
+    for line in ["server  | config.ini:1: no\n", "client1 | asked\n", "client2 | asked\n"] {
+        assert!(done.stdout.contains(line), "{line:?}: {done:?}");
     }
-}
-
-/// To the script alone, or to all of its process group, as timeout(1) does.
-fn send(signal: &str, script: &Child, group: &str) {
-    let kill = format!("kill -s {signal} -- {group}{}", script.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 #[test]
 fn ends_everything_at_a_signal() {
-    let directory = Directory::built("run-interrupted");
-    for (signal, group) in
-        [("INT", ""), ("TERM", ""), ("HUP", ""), ("INT", "-"), ("TERM", "-"), ("HUP", "-")]
-    {
-        let mut command = directory.command("bash", "run-local.sh", &["2"]);
-        command.env("CLI_LOOP_PERIOD", "1h").stdout(Stdio::piped()).process_group(0);
-        let mut script = command.spawn().unwrap();
-        let mut stdout = BufReader::new(script.stdout.take().unwrap());
-        for _ in 0..2 {
-            // A client's line: the server's has an address between the two.
-            read_until(&mut stdout, "receive_message | result: success | client_id: ");
-        }
-        send(signal, &script, group);
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap(); // to its end: whoever runs still holds the pipe
-        assert_eq!(script.wait().unwrap().code(), Some(0), "{signal} {group}: {rest}");
-        let ended = rest.matches("action: shutdown | result: success").count();
-        assert_eq!(ended, 3, "{signal} {group}: {rest}");
-        let last = "1 server and 2 clients, 2 of 10 messages echoed; all ended with status 0\n";
-        assert!(rest.ends_with(last), "{signal} {group}: {rest}");
+    let directory = Directory::built("run-signals");
+    for (signal, group) in [("HUP", ""), ("TERM", ""), ("INT", "-")] {
+        let script = start(&directory, command(&directory, "2", "1h"));
+        // A client's line: the server's has an address between the two.
+        let echo = "receive_message | result: success | client_id: ";
+        until("two echoes", || directory.read("stdout").matches(echo).count() == 2);
+        kill(signal, &format!("{group}{}", script.id()));
+        let done = finish(&directory, script, &format!("{signal} {group}"));
+        assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{signal} {group}: {done:?}");
+        let shutdowns = done.stdout.matches("action: shutdown | result: success").count();
+        assert_eq!(shutdowns, 3, "{signal} {group}: {done:?}");
+        assert!(done.stdout.ends_with("; all ended with status 0\n"), "{signal} {group}: {done:?}");
     }
 }
 
+/// Two to each process, whenever they come: the delays decide nothing but how early that is.
 #[test]
-fn kills_what_is_left_at_a_second_signal() {
-    let directory = Directory::built("run-twice");
-    directory.script("target/release/client", "trap '' TERM; echo deaf; exec sleep 50");
-    let mut command = directory.command("bash", "run-local.sh", &["1"]);
-    let mut script = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdout = BufReader::new(script.stdout.take().unwrap());
-    read_until(&mut stdout, "client1 | deaf");
-    send("TERM", &script, "");
-    read_until(&mut stdout, "action: shutdown | result: success");
-    // Those of the first two seconds are the same request.
-    while script.try_wait().unwrap().is_none() {
-        send("TERM", &script, "");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let done = ended(script.wait_with_output().unwrap());
-    let stderr =
-        "run-local.sh: 1 server and 1 clients, 0 messages echoed; client1 ended with status 137\n";
-    assert_eq!((done.status, done.stderr.as_str()), (1, stderr));
-}
-
-/// A server whose process id is found afterwards.
-fn watched(test: &str) -> Directory {
-    let directory = Directory::built(test);
-    let (_, program) = PROGRAMS[0];
-    let server =
-        format!("echo $$ >>'{}'; exec '{program}' \"$@\"", directory.path("pids").display());
-    directory.script("target/release/server", &server);
-    directory
-}
-
-fn assert_nothing_is_left(directory: &Directory, case: &str) {
-    for pid in fs::read_to_string(directory.path("pids")).unwrap_or_default().lines() {
-        let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(!command.contains("--config"), "{case}: process {pid} still runs: {command:?}");
-    }
-}
-
-#[test]
-fn leaves_nothing_behind_when_nobody_can_hear_it() {
-    let directory = watched("run-unheard");
-    let heads = (1..10).map(|lines| format!("| head -n {lines}"));
-    // A disk that is full at once, and one (a limit on files, for that) that has room for some lines.
-    let full = [">/dev/full", ">&-", ">output"].map(str::to_owned);
-    for output in heads.chain(full) {
-        let limit = "trap '' XFSZ; ulimit -f 4";
-        directory.script("unheard.sh", &format!("{limit}; bash ../run-local.sh 2 {output}"));
-        let mut command = directory.command("sh", "unheard.sh", &[]);
-        // There is always one more line that cannot be written.
-        command.env("CLI_LOOP_PERIOD", "10ms").env("CLI_LOOP_AMOUNT", "1000000");
-        let done = ended(command.output().unwrap());
-        let (status, stderr) = match output.starts_with('|') {
-            true => (0, ""),
-            false => (1, "run-local.sh: stdout cannot be written to\n"),
-        };
-        assert_eq!((done.status, done.stderr.as_str()), (status, stderr), "{output}: {done:?}");
-        assert_nothing_is_left(&directory, &output);
-    }
-}
-
-#[test]
-fn leaves_nothing_behind_after_an_early_ctrl_c() {
-    let directory = watched("run-ctrl-c");
-    if Command::new("script").arg("--version").output().is_err() {
-        // Not eprintln!, which a test's success hides.
-        let _ =
-            writeln!(std::io::stderr(), "NOT TESTED: no script(1) here, which makes a terminal");
-        return;
-    }
-    directory.script(
-        "terminal.sh",
-        "exec script -qefc 'echo here; exec bash ../run-local.sh 20' /dev/null",
-    );
-    // Whenever it comes; the delays decide nothing but how early that is.
-    for delay in (0..20).chain((20..100).step_by(10)) {
-        let mut command = directory.command("sh", "terminal.sh", &[]);
-        command.env("CLI_LOOP_PERIOD", "1h");
-        let mut script = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut keyboard = script.stdin.take().unwrap();
-        let mut screen = BufReader::new(script.stdout.take().unwrap());
-        screen.read_line(&mut String::new()).unwrap(); // the terminal is there
-        let screen = std::thread::spawn(move || std::io::read_to_string(screen).unwrap());
+fn leaves_nothing_behind_after_early_signals() {
+    let directory = Directory::built("run-early");
+    let signals = ["INT", "TERM", "HUP", "QUIT"].iter().cycle();
+    for (delay, signal) in (0..8).map(|step| step * 6).zip(signals) {
+        let script = start(&directory, command(&directory, "5", "1h"));
+        // The first process is timeout(1), and the second becomes the script.
+        let others =
+            || group(script.id()).into_iter().filter(|pid| *pid != script.id().to_string());
+        until("the script runs", || others().count() > 0);
         std::thread::sleep(Duration::from_millis(delay));
-        keyboard.write_all(&[3]).unwrap();
-        let status = script.wait().unwrap();
-        let screen = screen.join().unwrap();
-        assert_ne!(status.code(), Some(124), "{delay} ms: it did not end: {screen}");
-        assert!(!screen.contains("ended with status 1"), "{delay} ms: {screen}");
-        assert!(!screen.contains("pop_var_context"), "{delay} ms: {screen}");
-        let last = screen.lines().last().unwrap_or_default();
-        match status.code() {
-            Some(0) => {
-                let all = last.contains("; all ended with status 0");
-                let early = "; stopped before all of them could handle a signal";
-                assert!(all || last.contains(early), "{delay} ms: {screen}")
-            }
-            status => assert_eq!(status, Some(130), "{delay} ms: {screen}"),
+        for signal in [signal, "TERM"] {
+            others().for_each(|pid| kill(signal, &pid));
         }
-        assert_nothing_is_left(&directory, &format!("{delay} ms: {screen}"));
+        let case = format!("{signal} after {delay} ms");
+        let done = finish(&directory, script, &case);
+        assert_ne!(done.status, 124, "{case}: it did not end: {done:?}");
+        assert!(!done.stdout.contains(" /server/config.ini"), "{case}: {done:?}");
     }
 }
 
 #[test]
-fn learns_the_port_whatever_the_level() {
-    let directory = Directory::built("run-level");
-    let settings = "[DEFAULT]\nSERVER_PORT = 12345\nSERVER_LISTEN_BACKLOG = 5\nlogging_level: ";
-    for (environment, file, status, debug) in [
-        ("ERROR", "info", 0, false),
-        ("warn", "DEBUG", 0, false),
-        ("", "critical\r\n", 0, false),
-        ("", "debug", 0, true),
-        ("Debug", "ERROR", 0, true),
-        ("loud", "INFO", 1, false),
-    ] {
-        fs::write(directory.path("server/config.ini"), format!("{settings}{file}\n")).unwrap();
-        let mut command = directory.command("bash", "run-local.sh", &["1"]);
-        command.env("LOGGING_LEVEL", environment).env("CLI_LOOP_PERIOD", "10ms");
-        let done = ended(command.output().unwrap());
-        assert_eq!(done.status, status, "{environment}, {file}: {done:?}");
-        let shown = done
-            .stdout
-            .lines()
-            .any(|line| line.starts_with("server") && line.contains(" DEBUG    action: "));
-        assert_eq!(shown, debug, "{environment}, {file}: {done:?}");
+fn ends_by_itself_when_nobody_reads() {
+    let directory = Directory::built("run-unheard");
+    for (output, status) in [("| head -n 1", 0), (">/dev/full", 1), (">&-", 1)] {
+        directory.script("unheard.sh", &format!("bash ../run-local.sh 2 {output}"));
+        let script = on_a_free_port(directory.command("sh", "unheard.sh", &[]), "10ms");
+        let done = finish(&directory, start(&directory, script), output);
+        assert_eq!(done.status, status, "{output}: {done:?}");
     }
 }

@@ -2,6 +2,7 @@
 //! engine is in tests/docker.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -21,10 +22,11 @@ impl Directory {
         let directory =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts").join(test).join("a root");
         let _ = fs::remove_dir_all(&directory);
-        for name in
-            ["bin", "docker", "server", "client", "templates", "target/release", "elsewhere"]
-        {
+        for name in ["bin", "docker", "server", "client", "templates", "target/release"] {
             fs::create_dir_all(directory.join(name)).unwrap();
+        }
+        for name in ["elsewhere", "temporary files"] {
+            fs::create_dir(directory.join(name)).unwrap();
         }
         for name in [
             "generar-compose.sh",
@@ -73,20 +75,22 @@ impl Directory {
     }
 
     pub fn command(&self, shell: &str, script: &str, arguments: &[&str]) -> Command {
-        let path = std::env::var("PATH").unwrap();
+        // The limit is by the machine's own timeout, and the script finds the test's commands first.
+        let path =
+            format!("PATH={}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("timeout");
-        command.args(["--foreground", "60", shell]).arg(self.path(script)).args(arguments);
+        command.args(["--foreground", "60", "env", &path, shell]);
+        command.arg(self.path(script)).args(arguments);
         command.current_dir(self.path("elsewhere")).stdin(Stdio::null());
-        command.env("PATH", format!("{}:{path}", self.path("bin").display()));
-        command.env("CARGO_TARGET_DIR", self.path("target"));
+        command.env("TMPDIR", self.temporary());
+        // Wherever the user's cargo puts programs, the scripts look in target/release.
+        command.env("CARGO_TARGET_DIR", "/nowhere").env("CARGO_BUILD_TARGET", "none");
         command
     }
 
-    /// A directory for temporary files, which has to be empty at last. Half of its name is that of another.
+    /// A directory for temporary files, which has to be empty at last.
     pub fn temporary(&self) -> PathBuf {
-        let path = self.path("elsewhere\nfiles");
-        fs::create_dir_all(&path).unwrap();
-        path
+        self.path("temporary files")
     }
 
     pub fn run(&self, script: &str, arguments: &[&str]) -> Ended {
@@ -102,6 +106,19 @@ impl Directory {
 pub fn gen_prints(arguments: &[&str]) -> String {
     let (_, program) = PROGRAMS[2];
     ended(Command::new(program).args(arguments).output().unwrap()).stdout
+}
+
+/// Puts BusyBox's applets before the commands of this machine. Says so and returns false where there is no BusyBox.
+pub fn busybox(directory: &Directory) -> bool {
+    let mut install = Command::new("busybox");
+    let made = install.args(["--install", "-s"]).arg(directory.path("bin")).status();
+    let made = made.is_ok_and(|status| status.success());
+    if !made {
+        // Not eprintln!, which a test's success hides.
+        let _ =
+            writeln!(std::io::stderr(), "NOT TESTED: scripts with BusyBox: there is no busybox");
+    }
+    made
 }
 
 fn shell_of(script: &str) -> &'static str {
