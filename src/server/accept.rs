@@ -149,3 +149,28 @@ fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::is_shortage;
+
+    /// strace(1) can inject the others into a running server: `-e inject=accept4:error=ECONNABORTED:when=1`.
+    #[test]
+    fn only_a_shortage_pauses_accepting() {
+        for (error, expected) in [
+            (libc::EMFILE, true),
+            (libc::ENFILE, true),
+            (libc::ENOBUFS, true),
+            (libc::ENOMEM, true),
+            (libc::ECONNABORTED, false),
+            (libc::EPERM, false),
+            (libc::EPROTO, false),
+            (libc::ENETDOWN, false),
+        ] {
+            let error = io::Error::from_raw_os_error(error);
+            assert_eq!(is_shortage(&error), expected, "{error}");
+        }
+    }
+}
