@@ -52,7 +52,9 @@ pub fn parse(
             Some("--help" | "-h") => return Ok(Request::Help),
             Some("--version" | "-V") => return Ok(Request::Version),
             Some("--config") => arguments.next(),
-            Some(text) if text.starts_with("--config=") => text.get(9..).map(OsString::from),
+            Some(text) if text.starts_with("--config=") => {
+                text.strip_prefix("--config=").map(OsString::from)
+            }
             _ => return Err(Failure::usage(format!("{argument:?}: unknown argument, see --help"))),
         };
         match path {

@@ -13,7 +13,7 @@ pub use settings::check;
 pub fn script(mut bytes: &[u8]) -> Script {
     let mut script = Script::default();
     while let Some(call) = next(&mut bytes) {
-        match call % 10 {
+        match call % 8 {
             0..=2 => {
                 let length = next(&mut bytes).unwrap_or_default().into();
                 let (chunk, rest) = bytes.split_at(bytes.len().min(length));
@@ -24,14 +24,12 @@ pub fn script(mut bytes: &[u8]) -> Script {
                 }
             }
             3 => script.arrivals.push_back(Arrival::Nothing),
-            4 => script.arrivals.push_back(Arrival::Interrupt),
-            5 => script.arrivals.push_back(Arrival::End),
-            6 => script.arrivals.push_back(Arrival::Reset),
-            7 => script.rooms.push_back(Room::For(next(&mut bytes).unwrap_or_default().into())),
-            8 => script.rooms.push_back(Room::Wait),
+            4 => script.arrivals.push_back(Arrival::End),
+            5 => script.arrivals.push_back(Arrival::Reset),
+            6 => script.rooms.push_back(Room::For(next(&mut bytes).unwrap_or_default().into())),
             _ => script.rooms.push_back(match next(&mut bytes).unwrap_or_default() % 4 {
                 0 => Room::Refused,
-                _ => Room::Interrupt,
+                _ => Room::Wait,
             }),
         }
     }

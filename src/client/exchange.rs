@@ -58,7 +58,9 @@ impl<'a> Exchange<'a> {
             match stream.write(&self.message[self.sent..]) {
                 Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => self.sent += count,
-                Err(error) if must_wait(&error) => return Ok(Progress::Wait(Interest::Writable)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Progress::Wait(Interest::Writable));
+                }
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -75,7 +77,9 @@ impl<'a> Exchange<'a> {
                     return Err(Error::Io(io::Error::other(reason)));
                 }
                 Ok(count) => self.compare(&buffer[..count])?,
-                Err(error) if must_wait(&error) => return Ok(Progress::Wait(Interest::Readable)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(Progress::Wait(Interest::Readable));
+                }
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -102,9 +106,4 @@ impl fmt::Display for Exchange<'_> {
             (_, length) => write!(f, "{} of {length} bytes of the echo received", self.received),
         }
     }
-}
-
-/// An interrupted call is tried again after the wait, as one that would block is.
-fn must_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

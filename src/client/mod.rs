@@ -46,13 +46,13 @@ pub struct Client<'a> {
     config: &'a ClientConfig,
     stop: StopSignal,
     pub log: Log,
-    /// The log has the line that the shutdown is in progress.
-    is_stopping: bool,
+    /// The level of the lines for what is closed: DEBUG, and INFO once the shutdown has begun.
+    close_level: Level,
 }
 
 impl<'a> Client<'a> {
     pub fn new(config: &'a ClientConfig, stop: StopSignal, log: Log) -> Self {
-        Self { config, stop, log, is_stopping: false }
+        Self { config, stop, log, close_level: Level::Debug }
     }
 
     /// Sends `message` and gets its echo, within the time that one message may take.
@@ -109,13 +109,22 @@ impl<'a> Client<'a> {
         if let Ok(ip) = address.host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, address.port)]);
         }
-        let host = Escaped(address.host.as_bytes());
-        let retryable = |error: io::Error| Retryable(format!("{host}: {error}"));
-        let lookup = Lookup::start(address.host.clone(), address.port).map_err(retryable)?;
-        let is_done = self.wait(Some((lookup.done.as_fd(), Interest::Readable)), deadline);
+        let addresses = self.look_up(&address.host, address.port, deadline);
         self.log_close("resolver");
-        if !is_done? {
-            return Err(Unresolved(format!("{host}: no answer from the resolver")));
+        addresses
+    }
+
+    fn look_up(
+        &mut self,
+        host: &str,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, Error> {
+        let shown = Escaped(host.as_bytes());
+        let retryable = |error: io::Error| Retryable(format!("{shown}: {error}"));
+        let lookup = Lookup::start(host.to_owned(), port).map_err(retryable)?;
+        if !self.wait(Some((lookup.done.as_fd(), Interest::Readable)), deadline)? {
+            return Err(Unresolved(format!("{shown}: no answer from the resolver")));
         }
         lookup.answer().map_err(retryable)
     }
@@ -179,7 +188,7 @@ impl<'a> Client<'a> {
             let [_, is_ready] = poll::wait([stop, descriptor], timeout)
                 .map_err(|error| Fatal(format!("poll: {error}")))?;
             if let Some(signal) = signal::received() {
-                self.is_stopping = true;
+                self.close_level = Level::Info;
                 self.log.info(format_args!(
                     "action: shutdown | result: in_progress | signal: {signal}"
                 ));
@@ -193,17 +202,17 @@ impl<'a> Client<'a> {
 
     /// Closes what is still open, and gives the log back.
     pub fn close(mut self) -> Log {
-        self.log_close("eventfd");
+        drop(self.stop);
+        log_close(&mut self.log, self.close_level, &self.config.id, "eventfd");
         self.log
     }
 
-    /// Logs at INFO what the shutdown closes, and at DEBUG what ordinary work closes.
     fn log_close(&mut self, resource: &str) {
-        let level = if self.is_stopping { Level::Info } else { Level::Debug };
-        let id = Escaped(self.config.id.as_bytes());
-        self.log.write(
-            level,
-            format_args!("action: close_{resource} | result: success | client_id: {id}"),
-        );
+        log_close(&mut self.log, self.close_level, &self.config.id, resource);
     }
+}
+
+fn log_close(log: &mut Log, level: Level, id: &str, resource: &str) {
+    let id = Escaped(id.as_bytes());
+    log.write(level, format_args!("action: close_{resource} | result: success | client_id: {id}"));
 }

@@ -27,9 +27,6 @@ pub struct ServerConfig {
 
 const MAX_WORKERS: usize = 256;
 
-/// The default of SERVER_WORKERS, which `--help` shows.
-const PROCESSORS: &str = "the processors it may use";
-
 impl ServerConfig {
     pub const SETTINGS: Table = Table {
         prefix: "",
@@ -38,7 +35,11 @@ impl ServerConfig {
             Setting::required("SERVER_LISTEN_BACKLOG", "1 to 65535, for listen(2)"),
             Setting::required("LOGGING_LEVEL", LEVELS),
             Setting::optional("SERVER_BIND", "0.0.0.0", "IP address to listen on"),
-            Setting::optional("SERVER_WORKERS", PROCESSORS, "event loops, 1 to 256"),
+            Setting::optional(
+                "SERVER_WORKERS",
+                "auto",
+                "event loops, 1 to 256; auto: the processors",
+            ),
             Setting::optional("SERVER_MESSAGE_LIMIT", "65536", "bytes in one message"),
             Setting::optional("SERVER_MAX_CONNECTIONS", "16384", "open connections, 1 to 1048576"),
             Setting::optional("SERVER_TIMEOUT", "60s", "from accept to the echo sent"),
@@ -71,8 +72,8 @@ fn ip_address(text: &str) -> Result<IpAddr, String> {
 }
 
 fn workers(text: &str) -> Result<usize, String> {
-    if text == PROCESSORS {
-        // This counts the process's CPU affinity and the CPU quota of its control group.
+    if text == "auto" {
+        // The processors that the process may use, by its affinity and by the quota of its control group.
         let processors = available_parallelism().map_or(1, |count| count.get());
         return Ok(processors.min(MAX_WORKERS));
     }

@@ -84,12 +84,13 @@ impl Parser {
     /// Opens and closes mappings until the current one has this indentation (§6.1). Returns its prefix.
     fn enter_mapping(&mut self, indent: usize) -> Result<&str, String> {
         let parent = self.parent.take();
-        let current = self.mappings.last().map(|mapping| mapping.indent);
-        if current.is_none() {
-            self.mappings.push(Mapping { indent, prefix: String::new() });
-        } else if current < Some(indent) {
-            let parent = parent.ok_or("indented under a key that has a value already")?;
-            self.mappings.push(Mapping { indent, prefix: parent + "." });
+        match self.mappings.last() {
+            None => self.mappings.push(Mapping { indent, prefix: String::new() }),
+            Some(current) if indent > current.indent => {
+                let parent = parent.ok_or("indented under a key that has a value already")?;
+                self.mappings.push(Mapping { indent, prefix: parent + "." });
+            }
+            Some(_) => {}
         }
         while self.mappings.last().is_some_and(|mapping| mapping.indent > indent) {
             self.mappings.pop();

@@ -37,7 +37,7 @@ pub struct Acceptor<'a> {
     listener: Option<Arc<TcpListener>>,
     open: &'a OpenConnections,
     is_watching: bool,
-    /// When a pause ends. None while there is no pause.
+    /// When a pause ends, if there is one. A pause also ends when this worker closes a connection, or accepts again.
     pub paused_until: Option<Instant>,
     warned_at: Option<Instant>,
 }
@@ -122,6 +122,8 @@ impl<'a> Acceptor<'a> {
             self.is_watching = false;
         } else if !is_paused && !self.is_watching {
             self.is_watching = epoll.add_shared(listener, Token::Listener.into()).is_ok();
+            // If the kernel has no memory for it, the worker tries again.
+            self.paused_until = (!self.is_watching).then_some(now + PAUSE);
         }
     }
 

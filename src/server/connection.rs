@@ -66,7 +66,7 @@ impl Connection {
         };
         let count = match stream.read(scratch) {
             Ok(count) => count,
-            Err(error) if must_wait(&error) => return Ok(Received::Nothing),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Nothing),
             Err(error) if error.kind() == ErrorKind::ConnectionReset && buffer.is_empty() => {
                 return Ok(Received::End);
             }
@@ -105,7 +105,7 @@ impl Connection {
             match stream.write(&message[*sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => *sent += count,
-                Err(error) if must_wait(&error) => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
@@ -116,7 +116,7 @@ impl Connection {
     pub fn has_closed(stream: &mut impl Read, scratch: &mut [u8]) -> bool {
         match stream.read(scratch) {
             Ok(count) => count == 0,
-            Err(error) => !must_wait(&error),
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
     }
 
@@ -138,9 +138,4 @@ impl fmt::Display for Connection {
             Self::HalfClosed | Self::Lingering => f.write_str("echo sent"),
         }
     }
-}
-
-/// An interrupted call is tried again in a later loop iteration, as one that would block is.
-fn must_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -11,28 +11,28 @@ pub struct Peer {
     pub stream: TcpStream,
     pub ip: IpAddr,
     pub connection: Connection,
-    /// Until then the echo must be sent.
-    pub service_deadline: Instant,
-    /// When something is to be done although no event has come: see `EventLoop::expire`.
-    deadline: Instant,
+    /// Until then the echo must be sent. It never changes.
+    pub echo_deadline: Instant,
+    /// When `Service::expire` deals with the connection, if no event comes before. It follows from the state.
+    due: Instant,
     /// Whether epoll knows the stream.
     pub is_registered: bool,
 }
 
 impl Peer {
-    pub fn new(stream: TcpStream, ip: IpAddr, service_deadline: Instant) -> Self {
+    pub fn new(stream: TcpStream, ip: IpAddr, echo_deadline: Instant) -> Self {
         Self {
             stream,
             ip,
             connection: Connection::NEW,
-            service_deadline,
-            deadline: service_deadline,
+            echo_deadline,
+            due: echo_deadline,
             is_registered: false,
         }
     }
 
-    pub fn deadline(&self) -> Instant {
-        self.deadline
+    pub fn due(&self) -> Instant {
+        self.due
     }
 }
 
@@ -41,12 +41,13 @@ impl Peer {
 pub struct Connections {
     slots: Vec<Option<Peer>>,
     free: Vec<usize>,
-    deadlines: BTreeSet<(Instant, usize)>,
+    /// When each connection is due, the first one first.
+    due: BTreeSet<(Instant, usize)>,
 }
 
 impl Connections {
     pub fn is_empty(&self) -> bool {
-        self.deadlines.is_empty()
+        self.due.is_empty()
     }
 
     pub fn insert(&mut self, peer: Peer) -> usize {
@@ -54,7 +55,7 @@ impl Connections {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        self.deadlines.insert((peer.deadline, index));
+        self.due.insert((peer.due, index));
         self.slots[index] = Some(peer);
         index
     }
@@ -65,26 +66,23 @@ impl Connections {
 
     pub fn remove(&mut self, index: usize) -> Option<Peer> {
         let peer = self.slots.get_mut(index)?.take()?;
-        self.deadlines.remove(&(peer.deadline, index));
+        self.due.remove(&(peer.due, index));
         self.free.push(index);
         Some(peer)
     }
 
-    pub fn set_deadline(&mut self, index: usize, deadline: Instant) {
-        let Some(peer) = self.slots.get_mut(index).and_then(Option::as_mut) else {
-            return;
-        };
-        if peer.deadline == deadline {
-            return;
+    pub fn set_due(&mut self, index: usize, due: Instant) {
+        let Some(peer) = self.slots.get_mut(index).and_then(Option::as_mut) else { return };
+        if peer.due != due {
+            self.due.remove(&(peer.due, index));
+            self.due.insert((due, index));
+            peer.due = due;
         }
-        self.deadlines.remove(&(peer.deadline, index));
-        self.deadlines.insert((deadline, index));
-        peer.deadline = deadline;
     }
 
-    /// The first deadline, and the index of its connection.
-    pub fn first(&self) -> Option<(Instant, usize)> {
-        self.deadlines.first().copied()
+    /// The connection that is due first: when, and its index.
+    pub fn first_due(&self) -> Option<(Instant, usize)> {
+        self.due.first().copied()
     }
 
     /// All indices that may hold a connection: O(n), for the shutdown.
@@ -115,16 +113,16 @@ mod tests {
 
         let late = connections.insert(peer(2));
         let early = connections.insert(peer(1));
-        assert_eq!(connections.first(), Some((at(1), early)));
+        assert_eq!(connections.first_due(), Some((at(1), early)));
 
-        connections.set_deadline(early, at(3));
-        assert_eq!(connections.first(), Some((at(2), late)));
-        assert_eq!(connections.get_mut(early).unwrap().deadline(), at(3));
+        connections.set_due(early, at(3));
+        assert_eq!(connections.first_due(), Some((at(2), late)));
+        assert_eq!(connections.get_mut(early).unwrap().due(), at(3));
 
         assert!(connections.remove(late).is_some());
         assert!(connections.remove(late).is_none());
         assert!(connections.get_mut(late).is_none());
-        assert_eq!(connections.first(), Some((at(3), early)));
+        assert_eq!(connections.first_due(), Some((at(3), early)));
 
         assert_eq!(connections.insert(peer(4)), late);
         assert_eq!(connections.indices(), 0..2);

@@ -17,12 +17,12 @@ pub fn run(mut service: Service, shutdown: &Shutdown) -> io::Result<()> {
     while !service.is_over() {
         service.epoll.wait(&mut events, timeout(&service, shutdown))?;
         service.now = Instant::now();
-        shutdown.begin_if_signalled(&mut service);
+        let phase = shutdown.phase(&mut service);
         for token in events.tokens() {
             handle(&mut service, token.into());
         }
         service.expire();
-        shutdown.proceed(&mut service);
+        shutdown.proceed(phase, &mut service);
         service.acceptor.watch(&service.epoll, service.now);
         service.log.flush();
     }
@@ -35,7 +35,7 @@ pub fn run(mut service: Service, shutdown: &Shutdown) -> io::Result<()> {
 /// The time until the next deadline, if there is one.
 fn timeout(service: &Service, shutdown: &Shutdown) -> Option<Duration> {
     let deadlines = [
-        service.connections.first().map(|(deadline, _)| deadline),
+        service.connections.first_due().map(|(due, _)| due),
         service.acceptor.paused_until,
         shutdown.next_deadline(service.now),
     ];
@@ -48,8 +48,8 @@ fn handle(service: &mut Service, token: Token) {
         // The event only wakes the loop.
         Token::Signal => {}
         Token::Listener => _ = service.accept_some(),
-        // The event may belong to a connection that this iteration has closed, and another one may have its index now.
-        // That is harmless: a read that finds nothing changes nothing.
+        // If this iteration has closed the connection of the event, another one may have its index now. That is
+        // harmless, because `advance` only tries what a connection could do at any time.
         Token::Connection(index) => service.advance(index),
     }
 }

@@ -25,8 +25,8 @@ use shutdown::Shutdown;
 /// process was started with.
 const OTHER_DESCRIPTORS: u64 = 32;
 
-/// Serves on `listener`, which must not block, until `stop` is readable and everything is closed, with as many workers
-/// as `config` says.
+/// Serves on `listener`, which must not block, until a stop signal has come and everything is closed, with as many
+/// workers as `config` says.
 pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) -> io::Result<()> {
     let descriptors = limits::raise_descriptor_limit();
     let most = descriptors.saturating_sub(OTHER_DESCRIPTORS + config.workers as u64).max(1);

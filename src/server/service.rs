@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// in epoll and no event.
 const CHECK: Duration = Duration::from_millis(100);
 
-/// A loop that is awake for another reason checks earlier, after this time: a tenth of the CPU per connection.
+/// A loop that is awake for another reason checks after this time already. That saves a tenth of the CPU per connection.
 const EARLY_CHECK: Duration = Duration::from_millis(10);
 
 /// How long a peer may leave its side open after that check.
@@ -116,8 +116,8 @@ impl<'a> Service<'a> {
         match peer.connection.receive(&mut &peer.stream, &mut self.scratch, limit) {
             Ok(Received::Nothing) => self.arm(index, Interest::Readable),
             Ok(Received::Part) => {
-                let deadline = peer.service_deadline.min(self.now + IDLE);
-                self.connections.set_deadline(index, deadline);
+                let due = peer.echo_deadline.min(self.now + IDLE);
+                self.connections.set_due(index, due);
                 self.arm(index, Interest::Readable);
                 return true;
             }
@@ -144,8 +144,8 @@ impl<'a> Service<'a> {
                 "action: receive_message | result: success | ip: {ip} | msg: {message}"
             ));
         }
-        let deadline = peer.service_deadline;
-        self.connections.set_deadline(index, deadline);
+        let due = peer.echo_deadline;
+        self.connections.set_due(index, due);
         self.send(index);
     }
 
@@ -167,7 +167,7 @@ impl<'a> Service<'a> {
         match peer.stream.shutdown(net::Shutdown::Write) {
             Ok(()) => {
                 peer.connection = Connection::HalfClosed;
-                self.connections.set_deadline(index, self.now + CHECK);
+                self.connections.set_due(index, self.now + CHECK);
             }
             Err(_) => self.close(index),
         }
@@ -182,7 +182,7 @@ impl<'a> Service<'a> {
         }
         if matches!(peer.connection, Connection::HalfClosed) {
             peer.connection = Connection::Lingering;
-            self.connections.set_deadline(index, self.now + LINGER);
+            self.connections.set_due(index, self.now + LINGER);
         }
         self.arm(index, Interest::Readable);
     }
@@ -199,15 +199,15 @@ impl<'a> Service<'a> {
         peer.is_registered = true;
     }
 
-    /// Deals with the connections whose deadline has come.
+    /// Deals with the connections that are due.
     pub fn expire(&mut self) {
-        while let Some((deadline, index)) = self.connections.first() {
+        while let Some((due, index)) = self.connections.first_due() {
             let Some(peer) = self.connections.get_mut(index) else { return };
-            let is_due = match peer.connection {
-                Connection::HalfClosed => deadline <= self.now + (CHECK - EARLY_CHECK),
-                _ => deadline <= self.now,
+            let due = match peer.connection {
+                Connection::HalfClosed => due - CHECK + EARLY_CHECK,
+                _ => due,
             };
-            if !is_due {
+            if due > self.now {
                 return;
             }
             match peer.connection {
@@ -223,11 +223,12 @@ impl<'a> Service<'a> {
         // Read first what lies in the socket: the whole process may have been paused.
         self.receive_all(index);
         let Some(peer) = self.connections.get_mut(index) else { return };
-        if !matches!(peer.connection, Connection::Receiving(_)) || peer.deadline() > self.now {
+        if !matches!(peer.connection, Connection::Receiving(_)) || peer.due() > self.now {
             return;
         }
-        if peer.deadline() < peer.service_deadline {
-            // The peer is idle: what it has sent is the message.
+        let is_idle = peer.due() < peer.echo_deadline;
+        if is_idle {
+            // What the peer has sent is the message.
             peer.connection.end_message();
             self.echo(index);
         } else {

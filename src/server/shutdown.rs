@@ -23,7 +23,7 @@ use crate::sys::signal;
 const GRACE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub enum Phase {
     Serving,
     Grace,
     Draining,
@@ -41,10 +41,10 @@ impl Shutdown {
         Self { drain_timeout, began_at: OnceLock::new() }
     }
 
-    /// Begins the shutdown if the stop signal has come and no other worker has begun it. Checks the flag, not the event:
-    /// the signal may arrive after epoll_wait(2) has returned.
-    pub fn begin_if_signalled(&self, service: &mut Service) {
-        let Some(signal) = signal::received() else { return };
+    /// The phase at the time of this loop iteration. The first worker that sees the stop signal begins the shutdown. Checks
+    /// the flag, not the event: the signal may arrive after epoll_wait(2) has returned.
+    pub fn phase(&self, service: &mut Service) -> Phase {
+        let Some(signal) = signal::received() else { return Phase::Serving };
         service.close_level = Level::Info;
         self.began_at.get_or_init(|| {
             if let Some(listener) = service.acceptor.listener() {
@@ -54,20 +54,12 @@ impl Shutdown {
             let log = &mut service.log;
             log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
             log.flush();
-            Instant::now()
+            service.now
         });
+        self.phase_at(service.now)
     }
 
-    /// Does what the phase asks for.
-    pub fn proceed(&self, service: &mut Service) {
-        match self.phase(service.now) {
-            Phase::Serving | Phase::Grace => {}
-            Phase::Draining => drain(service),
-            Phase::Over => close_everything(service, self.drain_timeout),
-        }
-    }
-
-    fn phase(&self, now: Instant) -> Phase {
+    fn phase_at(&self, now: Instant) -> Phase {
         let Some(&began_at) = self.began_at.get() else { return Phase::Serving };
         let elapsed = now.saturating_duration_since(began_at);
         if elapsed >= self.drain_timeout {
@@ -79,10 +71,19 @@ impl Shutdown {
         }
     }
 
+    /// Does what the phase asks for.
+    pub fn proceed(&self, phase: Phase, service: &mut Service) {
+        match phase {
+            Phase::Serving | Phase::Grace => {}
+            Phase::Draining => drain(service),
+            Phase::Over => close_everything(service, self.drain_timeout),
+        }
+    }
+
     /// When the next phase begins.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let began_at = *self.began_at.get()?;
-        match self.phase(now) {
+        match self.phase_at(now) {
             Phase::Serving | Phase::Grace => Some(began_at + GRACE.min(self.drain_timeout)),
             Phase::Draining | Phase::Over => Some(began_at + self.drain_timeout),
         }
@@ -119,10 +120,9 @@ fn close_listener(service: &mut Service) {
     }
 }
 
-/// Closes the connections that have sent nothing.
+/// Closes the connections that have sent nothing. What has arrived by now is still served.
 fn close_silent(service: &mut Service) {
     for index in service.connections.indices() {
-        // What has arrived by now is still served.
         service.advance(index);
         let peer = service.connections.get_mut(index);
         if peer.is_some_and(|peer| peer.connection.is_silent()) {
@@ -131,12 +131,13 @@ fn close_silent(service: &mut Service) {
     }
 }
 
+/// Closes all connections. What has arrived by now is still served.
 fn close_all(service: &mut Service, drain_timeout: Duration) {
-    close_silent(service);
     for index in service.connections.indices() {
         service.receive_all(index);
         let Some(peer) = service.connections.get_mut(index) else { continue };
-        match peer.connection {
+        match &peer.connection {
+            Connection::Receiving(buffer) if buffer.is_empty() => service.close(index),
             Connection::HalfClosed | Connection::Lingering => service.close(index),
             _ => service.give_up(index, drain_timeout),
         }

@@ -12,7 +12,7 @@ use super::errno::check;
 use super::poll::Interest;
 use super::time::milliseconds;
 
-/// One epoll instance. A file descriptor that is closed, and was never duplicated, leaves it by itself.
+/// One epoll instance. Closing a file descriptor removes it from the instance (epoll(7)).
 #[derive(Debug)]
 pub struct Epoll(OwnedFd);
 

@@ -42,7 +42,7 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether the kernel has connected the socket to itself. Where nobody listens on a local port, the kernel may pick
+/// Whether the kernel has connected the socket to itself. It says so only once the connection stands. Where nobody listens on a local port, the kernel may pick
 /// that same port for our side (RFC 9293, section 3.5). Such a socket gives a perfect echo, and there is no server.
 pub fn is_connected_to_itself(stream: &TcpStream) -> bool {
     match (stream.local_addr(), stream.peer_addr()) {

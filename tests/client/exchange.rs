@@ -4,7 +4,7 @@
 use tp0::client::exchange::{Exchange, Progress};
 use tp0::sys::poll::Interest;
 
-use crate::support::script::Arrival::{self, Bytes, End, Interrupt, Nothing, Reset};
+use crate::support::script::Arrival::{self, Bytes, End, Nothing, Reset};
 use crate::support::script::{Room, Script};
 
 const MESSAGE: &[u8] = "[CLIENT 1] Message N°1\n".as_bytes();
@@ -46,10 +46,9 @@ fn done_before_the_server_closes() {
 }
 
 #[test]
-fn a_byte_at_a_time_with_waits_and_interrupts_between() {
-    let arrivals: Vec<_> =
-        MESSAGE.iter().flat_map(|&byte| [Nothing, Interrupt, Bytes(vec![byte])]).collect();
-    let rooms = [Room::Wait, Room::Interrupt, Room::For(1)].repeat(MESSAGE.len());
+fn a_byte_at_a_time_with_waits_between() {
+    let arrivals: Vec<_> = MESSAGE.iter().flat_map(|&byte| [Nothing, Bytes(vec![byte])]).collect();
+    let rooms = [Room::Wait, Room::For(1)].repeat(MESSAGE.len());
     assert_eq!(run(&arrivals, &rooms), Ok(Progress::Done));
 }
 

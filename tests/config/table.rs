@@ -84,7 +84,6 @@ fn the_reference_has_every_row() {
             };
             let default = match default {
                 None => "required".to_owned(),
-                Some(words) if words.contains(' ') => words.to_string(),
                 Some(value) => format!("`{value}`"),
             };
             let expected = format!("| `{key}` |{variable} {default} | {help}");

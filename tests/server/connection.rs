@@ -3,7 +3,7 @@
 
 use tp0::server::connection::{Connection, Received};
 
-use crate::support::script::Arrival::{self, Bytes, End, Interrupt, Nothing, Reset};
+use crate::support::script::Arrival::{self, Bytes, End, Nothing, Reset};
 use crate::support::script::{
     Room::{self, For, Wait},
     Script,
@@ -103,7 +103,7 @@ fn a_message_ends_with_a_newline_or_with_the_stream() {
         assert_echo(&[bytes(message), End], &[], message);
         assert_echo(&[bytes(message), Reset], &[], message);
 
-        let slow = message.iter().flat_map(|&byte| [Nothing, Interrupt, Bytes(vec![byte])]);
+        let slow = message.iter().flat_map(|&byte| [Nothing, Bytes(vec![byte])]);
         assert_echo(&slow.chain([End]).collect::<Vec<_>>(), &[], message);
     }
     assert_echo(&[bytes(b"hel"), Nothing, bytes(b"lo"), End], &[], b"hello");
@@ -118,7 +118,7 @@ fn what_follows_the_newline_is_dropped() {
 
 #[test]
 fn writes_may_be_short() {
-    for rooms in [&[For(1), Wait, For(2), Wait, Wait, For(1)][..], &[Wait, Room::Interrupt, Wait]] {
+    for rooms in [&[For(1), Wait, For(2), Wait, Wait, For(1)][..], &[Wait, Wait, Wait]] {
         assert_echo(&[bytes(b"hello\n"), End], rooms, b"hello\n");
     }
 }

@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind, Read, Write};
 pub enum Arrival {
     Bytes(Vec<u8>),
     Nothing,
-    Interrupt,
     End,
     Reset,
 }
@@ -18,7 +17,6 @@ pub enum Arrival {
 pub enum Room {
     For(usize),
     Wait,
-    Interrupt,
     Refused,
 }
 
@@ -63,7 +61,6 @@ impl Read for Script {
         }
         match self.arrivals.pop_front() {
             None | Some(Arrival::Nothing) => Err(ErrorKind::WouldBlock.into()),
-            Some(Arrival::Interrupt) => Err(ErrorKind::Interrupted.into()),
             Some(Arrival::Reset) => self.fail(ErrorKind::ConnectionReset),
             Some(Arrival::End) => {
                 self.has_ended = true;
@@ -89,7 +86,6 @@ impl Write for Script {
             None => usize::MAX,
             Some(Room::For(room)) => room,
             Some(Room::Wait) => return Err(ErrorKind::WouldBlock.into()),
-            Some(Room::Interrupt) => return Err(ErrorKind::Interrupted.into()),
             Some(Room::Refused) => return self.fail(ErrorKind::ConnectionRefused),
         };
         if room == 0 {
