@@ -106,5 +106,6 @@ case $#:$verb in
     ;;
 esac
 CDPATH='' cd -- "$(dirname -- "$0")/.."
-trap 'fail "interrupted: make docker-compose-down removes what has been started"' INT TERM
+docker version >/dev/null || fail 'install Docker, start it, or join the group docker'
+trap 'fail "interrupted: make docker-compose-up starts it again"' INT TERM
 "$verb"
