@@ -44,8 +44,8 @@ printf 'Hello Echo %s\n' "$nonce" >"$work/sent"
 
 # Runs in the container: prints what netcat receives, which may be endless, and ends with netcat's status.
 # shellcheck disable=SC2016 # for the container's shell to expand
-exchange='{ echo "Hello Echo $1" | timeout "$3" nc server "$2"; echo $? >/tmp/status; } | head -c 4096
-exit "$(cat /tmp/status)"'
+exchange='{ echo "Hello Echo $1" | timeout "$3" nc server "$2"; echo $? >status; } | head -c 4096
+exit "$(cat status)"'
 
 # In the background, because a signal interrupts "wait" but no command in the foreground.
 container=validar-echo-server-$nonce

@@ -4,6 +4,7 @@ mod base_images;
 mod compose_file;
 mod generar_compose;
 mod generar_compose_file;
+mod makefile;
 mod run_local;
 mod validar_echo_server;
 
