@@ -1,8 +1,9 @@
 FROM rust:1.85-alpine AS build
 # The legacy builder leaves this stage untagged. The label is how to find and remove it.
 LABEL org.opencontainers.image.title="tp0 build"
-# The .dockerignore file leaves out everything but the sources.
-COPY . /src
+COPY Cargo.toml Cargo.lock server.rs client.rs gen.rs /src/
+COPY src /src/src
+COPY templates /src/templates
 RUN cargo install --locked --path /src --root /out
 
 FROM scratch

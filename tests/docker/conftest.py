@@ -60,6 +60,14 @@ def checkout(images, tmp_path):
 
 
 @pytest.fixture
+def network(images):
+    """The network without Compose, for containers that are started by hand."""
+    engine.docker("network", "create", engine.NETWORK)
+    yield
+    engine.remove_everything()
+
+
+@pytest.fixture
 def short(checkout):
     """Clients that end at once."""
     checkout.loop(amount=1, period="0s")
