@@ -38,6 +38,7 @@ client/config.yaml: make them equal"
 }
 
 up() {
+    trap 'fail "interrupted: make docker-compose-up starts it again"' INT TERM
     case ${CLIENTS:-5} in *[!0123456789]*) fail "CLIENTS=$CLIENTS: not a number" ;; esac
     check_settings
     case $COMPOSE_FILE in
@@ -57,12 +58,13 @@ up() {
         fail 'not everything has started: make docker-compose-down removes what Compose has started, from here or elsewhere'
     # What cannot use its settings, or listen, ends at once.
     sleep 1
-    ended=$(containers --filter status=exited --format '{{.Names}} {{.Status}}' | grep -v ' Exited (0) ' || true)
-    if [ -n "$ended" ]; then
-        printf '%s\n' "$ended" | while read -r name status; do
+    ended=$(containers --filter status=exited --format '{{.Names}} {{.Status}}')
+    failed=$(printf '%s\n' "$ended" | grep -v -e ' Exited (0) ' -e '^$' || true)
+    if [ -n "$failed" ]; then
+        printf '%s\n' "$failed" | while read -r name status; do
             echo "$name: $status: $(docker logs --tail 1 "$name" 2>&1)" >&2
         done
-        fail 'not everything runs: see above'
+        fail 'not everything runs: mend what these lines say, and make docker-compose-up again'
     fi
     [ "${CLIENTS:-$clients}" = "$clients" ] ||
         echo "$COMPOSE_FILE has $clients clients, not $CLIENTS: ./generar-compose.sh $COMPOSE_FILE $CLIENTS writes it again"
@@ -88,7 +90,7 @@ down() {
         echo "stopping and removing containers: $(printf '%s\n' "$ids" | wc -l)"
         # Each gets its signal and ends gracefully. Eight at a time: Docker 20.10 can lose count of a network's
         # endpoints when more end at once (moby/moby issue 42119).
-        printf '%s\n' "$ids" | xargs -n 8 docker stop >/dev/null
+        printf '%s\n' "$ids" | xargs -n 8 docker stop >/dev/null || true
         printf '%s\n' "$ids" | xargs docker rm --force >/dev/null
     fi
     id=$(docker network ls --quiet --filter "name=^$network\$" --filter label=com.docker.compose.project)
@@ -100,12 +102,8 @@ down() {
 verb=${1:-}
 case $#:$verb in
 1:up | 1:logs | 1:down) ;;
-*)
-    echo 'usage: docker/compose.sh up|logs|down' >&2
-    exit 2
-    ;;
+*) echo 'usage: docker/compose.sh up|logs|down' >&2 && exit 2 ;;
 esac
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 docker version >/dev/null || fail 'install Docker, start it, or join the group docker'
-trap 'fail "interrupted: make docker-compose-up starts it again"' INT TERM
 "$verb"
