@@ -1,4 +1,4 @@
-//! docker/base-images.sh and docker/build.sh, with a fake `docker`.
+//! docker/base-images.sh, with a fake `docker`.
 
 use crate::support::scripts::Directory;
 
@@ -22,20 +22,4 @@ fn refuses_other_names_before_it_does_anything() {
     let done = directory.run("docker/base-images.sh", &["busybox", "debian"]);
     assert!(done.status == 1 && done.stderr.contains("usage: "), "{done:?}");
     assert!(!directory.path("asked").exists());
-}
-
-/// A builder of buildx may keep an image to itself, and end with 0.
-#[test]
-fn a_build_with_buildx_loads_the_image() {
-    let directory = Directory::new("build");
-    for (buildx, build) in
-        [("true", "buildx build --load --tag server:latest"), ("false", "build --tag")]
-    {
-        directory
-            .fake("docker", &format!("echo \"$@\" >>asked; [ \"$2\" != version ] || {buildx}"));
-        let done = directory.run("docker/build.sh", &[]);
-        assert_eq!(done.status, 0, "{done:?}");
-        let asked = directory.read("asked");
-        assert!(asked.lines().last().unwrap().starts_with(build), "{asked}");
-    }
 }

@@ -1,10 +1,10 @@
 //! gen and the shell scripts, without Docker.
 
 mod base_images;
+mod build;
 mod compose_file;
 mod generar_compose;
 mod generar_compose_file;
-mod makefile;
 mod run_local;
 mod validar_echo_server;
 

@@ -1,4 +1,4 @@
-//! The Makefile, with a fake `cargo`.
+//! The Makefile and docker/build.sh, with a fake `cargo` and a fake `docker`.
 
 use std::fs;
 use std::process::Command;
@@ -47,5 +47,21 @@ fn refuses_what_is_no_target_and_no_number() {
     for seconds in ["abc", "0", "-1", ""] {
         let done = make(&directory, &["fuzz", &format!("FUZZ_SECONDS={seconds}")]);
         assert!(done.status == 2 && done.stderr.contains("not a number from 1"), "{done:?}");
+    }
+}
+
+/// A builder of buildx may keep an image to itself, and end with 0.
+#[test]
+fn a_build_with_buildx_loads_the_image() {
+    let directory = Directory::new("build");
+    for (buildx, build) in
+        [("true", "buildx build --load --tag server:latest"), ("false", "build --tag")]
+    {
+        directory
+            .fake("docker", &format!("echo \"$@\" >>asked; [ \"$2\" != version ] || {buildx}"));
+        let done = directory.run("docker/build.sh", &[]);
+        assert_eq!(done.status, 0, "{done:?}");
+        let asked = directory.read("asked");
+        assert!(asked.lines().last().unwrap().starts_with(build), "{asked}");
     }
 }
