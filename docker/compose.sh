@@ -55,7 +55,7 @@ up() {
     sh docker/build.sh
     echo "starting the server and clients: $clients"
     compose up --detach --force-recreate --remove-orphans ||
-        fail 'not everything has started: make docker-compose-down removes what Compose has started, from here or elsewhere'
+        fail 'not everything has started: make docker-compose-down removes what any Compose has started'
     # What cannot use its settings, or listen, ends at once.
     sleep 1
     ended=$(containers --filter status=exited --format '{{.Names}} {{.Status}}')
@@ -67,7 +67,7 @@ up() {
         fail 'not everything runs: mend what these lines say, and make docker-compose-up again'
     fi
     [ "${CLIENTS:-$clients}" = "$clients" ] ||
-        echo "$COMPOSE_FILE has $clients clients, not $CLIENTS: ./generar-compose.sh $COMPOSE_FILE $CLIENTS writes it again"
+        echo "$COMPOSE_FILE has $clients clients: for $CLIENTS, ./generar-compose.sh $COMPOSE_FILE $CLIENTS"
     echo 'started: make docker-compose-logs follows the logs, make docker-compose-down stops and removes it all'
 }
 
@@ -95,7 +95,7 @@ down() {
     fi
     id=$(docker network ls --quiet --filter "name=^$network\$" --filter label=com.docker.compose.project)
     [ -z "$id" ] || docker network rm "$id" >/dev/null ||
-        fail "the network is left: remove what docker network inspect $network lists; if that is nothing, restart Docker"
+        fail "docker network inspect $network lists who is on it: remove them, or if there is nobody, restart Docker"
     echo 'nothing is left'
 }
 

@@ -7,7 +7,18 @@ import subprocess
 import threading
 
 import pytest
-from engine import NETWORK, Checkout, containers, docker, eventually, exit_statuses, inspect, logs, networks, wait_for_clients
+from engine import (
+    NETWORK,
+    Checkout,
+    containers,
+    docker,
+    eventually,
+    exit_statuses,
+    inspect,
+    logs,
+    networks,
+    wait_for_clients,
+)
 
 pytestmark = pytest.mark.compose
 
@@ -31,17 +42,18 @@ def test_logs_print_what_has_ended_and_follow_what_runs(short):
     assert "action" not in short.make("docker-compose-logs").stdout
     short.compose("up", "--detach")
     wait_for_clients(2)
-    with subprocess.Popen(["make", "docker-compose-logs"], cwd=short.directory, stdout=subprocess.PIPE, text=True) as logs:
-        deadline = threading.Timer(60, logs.kill)
+    command = ["make", "docker-compose-logs"]
+    with subprocess.Popen(command, cwd=short.directory, stdout=subprocess.PIPE, text=True) as following:
+        deadline = threading.Timer(60, following.kill)
         deadline.start()
         lines = []
         while not lines or "server" not in lines[-1] or "action: accept_connections" not in lines[-1]:
-            lines.append(logs.stdout.readline())
-            assert logs.poll() is None, lines
+            lines.append(following.stdout.readline())
+            assert following.poll() is None, lines
         seen = "".join(lines)
         assert "msg: [CLIENT 1] Message N°1" in seen and "loop_finished | result: success | client_id: 2" in seen
         docker("stop", "server")
-        assert "action: shutdown | result: success" in logs.stdout.read()
+        assert "action: shutdown | result: success" in following.stdout.read()
         deadline.cancel()
     done = short.run("timeout", 60, "make", "docker-compose-logs")  # Compose 2.40 would follow for ever
     assert "[CLIENT 1] Message N°1" in done.stdout and "action: accept_connections" in done.stdout

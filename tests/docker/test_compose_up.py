@@ -1,7 +1,18 @@
 """make docker-compose-up: what it refuses, starts and says. With either Compose."""
 
 import pytest
-from engine import NETWORK, containers, docker, eventually, exit_statuses, image_id, inspect, logs, networks, wait_for_clients
+from engine import (
+    NETWORK,
+    containers,
+    docker,
+    eventually,
+    exit_statuses,
+    image_id,
+    inspect,
+    logs,
+    networks,
+    wait_for_clients,
+)
 
 pytestmark = pytest.mark.compose
 SETTINGS = ["server/config.ini", "client/config.yaml"]
@@ -24,7 +35,7 @@ def test_up_works_right_after_a_clone_and_again_with_other_settings(short):
     short.loop(amount=3, period="1h")
     short.generate(1)
     said = short.make("docker-compose-up", "CLIENTS=3").stdout
-    assert "docker-compose-dev.yaml has 1 clients, not 3: " in said and "written" not in said
+    assert "docker-compose-dev.yaml has 1 clients: for 3, " in said and "written" not in said
     assert containers() == containers(every=False) == ["client1", "server"]
     assert "| port: 23456 |" in logs("server")
     assert "server_address: server:23456 | loop_amount: 3 | loop_period: 1h" in logs("client1")
