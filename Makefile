@@ -1,20 +1,26 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 
 CLIENTS ?= 5
-FUZZ_SECONDS ?= 30
+export FUZZ_SECONDS ?= 30
 VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
 SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
+DIRECTORIES := client docker docs examples server src target templates tests
+
 .PHONY: help rust build run clean docker-image docker-compose-up docker-compose-logs docker-compose-down swarm \
     docker-stack-up docker-stack-logs docker-stack-down docker-push lint test test-references test-docker \
-    test-arm64 fuzz bench picture
+    test-arm64 fuzz bench $(DIRECTORIES)
+
+# The scripts look for the programs in target/release, wherever the user's cargo is told to put them.
+unexport CARGO_BUILD_TARGET
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-21s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.DEFAULT:
+.DEFAULT $(DIRECTORIES):
 	@echo "there is no $@: make alone lists the targets" >&2; exit 1
 
 rust:
@@ -22,52 +28,51 @@ rust:
 
 ##@ Programs
 
+# An old program must not run: if a configuration of cargo's names another target, none is here.
 build: rust ## Build the three programs in target/release
-	cargo build --release
+	@rm -f target/release/server target/release/client target/release/gen
+	cargo build --release --target-dir target
+	@test -x target/release/server || { echo "cargo has built for another target: remove build.target from its config.toml" >&2; exit 1; }
 
 run: build ## Run the server and CLIENTS=5 clients as plain processes, without Docker
-	@./run-local.sh $(CLIENTS)
+	@bash run-local.sh $(CLIENTS)
 
 clean: rust ## Remove what was built, except images
-	cargo clean
+	cargo clean --target-dir target
 
 ##@ Docker on one machine
 
-docker-image: export DOCKER_DEFAULT_PLATFORM := $(or $(PLATFORM),$(DOCKER_DEFAULT_PLATFORM))
-docker-image: ## Build server:latest and client:latest (PLATFORM=linux/arm64 for another CPU)
-	@test -z "$(PLATFORM)" || docker buildx version >/dev/null 2>&1 || { \
-		echo "PLATFORM=$(PLATFORM): Docker's legacy builder builds for its own machine alone: install buildx (on Debian 13: docker-buildx)" >&2; exit 1; }
-	@docker/base-images.sh rust:1.85-alpine
-	docker build --tag server:latest --tag client:latest .
+docker-image: ## Build server:latest and client:latest
+	@sh docker/build.sh
 
 docker-compose-up: ## Start COMPOSE_FILE=docker-compose-dev.yaml, of CLIENTS=5 if missing
-	@docker/compose.sh up
+	@sh docker/compose.sh up
 
 docker-compose-logs: ## Follow the logs of its containers
-	@docker/compose.sh logs
+	@sh docker/compose.sh logs
 
 docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_net
-	@docker/compose.sh down
+	@sh docker/compose.sh down
 
 ##@ Docker on several machines
 
 # Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
 # REGISTRY the images are there already. Nothing is built where there is no swarm.
 swarm:
-	@docker/stack.sh swarm
+	@sh docker/stack.sh swarm
 
 docker-stack-up: swarm $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
-	@docker/stack.sh up
+	@sh docker/stack.sh up
 
 docker-stack-logs: ## Print what its servers and clients have logged
-	@docker/stack.sh logs
+	@sh docker/stack.sh logs
 
 docker-stack-down: ## Remove its services, configs and network
-	@docker/stack.sh down
+	@sh docker/stack.sh down
 
 # Without REGISTRY the script says so, and there is nothing to build for.
 docker-push: $(if $(REGISTRY),docker-image) ## Push the images to REGISTRY=host:port
-	@docker/stack.sh push
+	@sh docker/stack.sh push
 
 ##@ Checks
 
@@ -95,10 +100,11 @@ test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Doc
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
 test-arm64: rust ## Build for arm64, and run the tests that an emulator bears
-	tests/arm64.sh
+	sh tests/arm64.sh
 
 fuzz: rust ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
-	FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run.sh
+	@case $$FUZZ_SECONDS in '' | 0* | *[!0123456789]*) echo "FUZZ_SECONDS=$$FUZZ_SECONDS: not a number from 1" >&2; exit 1 ;; esac
+	sh fuzz/run.sh
 
 ##@ Measurements
 
@@ -106,11 +112,7 @@ bench: rust ## Measure side by side with the peers, into bench/RESULTS.md (five 
 	@python3 -m venv target/bench/venv && \
 		target/bench/venv/bin/python -m pip install --quiet --requirement bench/requirements.txt || \
 		echo 'bench: matplotlib cannot be installed (on Debian, it takes python3-venv): there is no new plot' >&2
-	@PATH="$(CURDIR)/target/bench/venv/bin:$$PATH" bench/bench.py
-
-picture: build $(VENV) ## Draw docs/run.svg from a run in a terminal
-	$(VENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
-	$(VENV)/bin/python docs/record.py
+	@PATH="$(CURDIR)/target/bench/venv/bin:$$PATH" python3 bench/bench.py
 
 # A failure removes the environment: the next call would take half of one for finished.
 $(VENV): tests/requirements.txt

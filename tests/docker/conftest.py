@@ -1,3 +1,5 @@
+import os
+
 import engine
 import nodes
 import pytest
@@ -8,13 +10,6 @@ IMAGES = ["server:latest", "client:latest"]
 def pytest_configure(config):
     config.addinivalue_line("markers", "compose: what runs Compose, whose versions differ")
     config.addinivalue_line("markers", "stack: what runs Docker Swarm, on engines of its own")
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        # What makes a network of its own starts its containers by hand.
-        if "checkout" in item.fixturenames and "network" not in item.fixturenames:
-            item.add_marker("compose")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,22 +30,41 @@ def an_engine_of_our_own():
             engine.docker("tag", identity, name)
         elif engine.image_id(name):
             engine.docker("rmi", name)
-    for title in ("tp0", "tp0 build"):  # untagged by now
-        engine.docker("image", "prune", "--force", "--filter", f"label=org.opencontainers.image.title={title}")
+    if not any(before.values()):  # else the stage that compiles is left, for the next build
+        for title in ("tp0", "tp0 build"):  # untagged by now
+            engine.docker("image", "prune", "--force", "--filter", f"label=org.opencontainers.image.title={title}")
 
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory):
     """server:latest and client:latest as make builds them."""
-    built = engine.Checkout(tmp_path_factory.mktemp("images")).make("docker-image", check=False)
+    directory = tmp_path_factory.mktemp("images")
+    built = engine.Checkout(directory).make("docker-image", check=False)
     if built.returncode != 0:  # said once, not by each test that needs an image
         pytest.exit(f"tests/docker: make docker-image failed:\n{built.stdout}{built.stderr}", returncode=1)
-    engine.run(engine.ROOT / "docker/base-images.sh", "busybox")
+    engine.run("sh", engine.ROOT / "docker/base-images.sh", "busybox")
+    copy_from("server:latest", "/gen", directory / "gen")
+    engine.Checkout.gen = directory / "gen"
+
+
+def copy_from(image, path, destination):
+    """Copies a file out of an image."""
+    container = engine.docker("create", image, "none")
+    engine.docker("cp", f"{container}:{path}", destination)
+    engine.docker("rm", container)
 
 
 @pytest.fixture
 def checkout(images, tmp_path):
-    yield engine.Checkout(tmp_path / "a checkout")  # the space is part of the test
+    yield engine.Checkout(tmp_path / "a ñ checkout")  # the space and the ñ are part of the test
+    engine.remove_everything()
+
+
+@pytest.fixture
+def network(images):
+    """The network without Compose, for containers that are started by hand."""
+    engine.docker("network", "create", engine.NETWORK)
+    yield
     engine.remove_everything()
 
 
@@ -66,6 +80,17 @@ def long(checkout):
     """Clients that sleep after their first message."""
     checkout.loop(amount=2, period="1h")
     return checkout
+
+
+@pytest.fixture(scope="session")
+def applets(images, tmp_path_factory):
+    """A PATH in which BusyBox's commands go before this machine's."""
+    directory = tmp_path_factory.mktemp("applets")
+    copy_from("busybox", "/bin/busybox", directory / "busybox")
+    for name in engine.run(directory / "busybox", "--list").stdout.split():
+        if name != "busybox":
+            (directory / name).symlink_to("busybox")
+    return f"{directory}:{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="module")

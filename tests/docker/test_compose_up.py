@@ -1,175 +1,155 @@
-"""make docker-compose-up: what it needs, says and starts."""
-
-import socket
+"""make docker-compose-up: what it refuses, starts and says. With either Compose."""
 
 import pytest
 from engine import (
     NETWORK,
-    PORT,
-    Checkout,
     containers,
     docker,
     eventually,
     exit_statuses,
+    image_id,
     inspect,
-    ip,
     logs,
     networks,
     wait_for_clients,
 )
 
+pytestmark = pytest.mark.compose
 SETTINGS = ["server/config.ini", "client/config.yaml"]
-LAST_LINE = "the server listens: make docker-compose-logs follows it, make docker-compose-down ends it"
 
 
-def test_up_works_right_after_a_clone(short):
+def test_up_works_right_after_a_clone_and_again_with_other_settings(short):
     done = short.make("docker-compose-up")
-    assert done.stderr == ""
-    assert done.stdout.splitlines() == [
-        "docker-compose-dev.yaml: written, with CLIENTS=5",
-        "building the image (a minute, if the sources are new)",
-        "starting the server (a second or two)",
-        "clients to start: 5 (some five a second)",
-        LAST_LINE,
-    ]
-    assert containers() == ["client1", "client2", "client3", "client4", "client5", "server"]
+    for line in ["docker-compose-dev.yaml: written, with CLIENTS=5", "building the image", "server and clients: 5"]:
+        assert line in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("started: make docker-compose-logs")
+    names = [f"client{number}" for number in range(1, 6)]
+    assert containers() == [*names, "server"]
+    wait_for_clients(5)
+    for name in names:
+        assert inspect(name)["State"]["ExitCode"] == 0, logs(name)
 
-
-@pytest.mark.parametrize("from_environment", [False, True])
-def test_the_file_and_the_clients_may_be_named(short, from_environment):
-    variables = {"COMPOSE_FILE": "out", "CLIENTS": "2"}
-    arguments = [] if from_environment else [f"{key}={value}" for key, value in variables.items()]
-
-    def make(target):
-        return short.make(target, *arguments, **(variables if from_environment else {}))
-
-    assert "out: written, with CLIENTS=2\n" in make("docker-compose-up").stdout
-    assert containers() == ["client1", "client2", "server"]
-    wait_for_clients(2)
-    docker("stop", "server")
-    assert "[CLIENT 2] Message N°1" in make("docker-compose-logs").stdout
-    make("docker-compose-down")
-    assert containers() == [] and NETWORK not in networks()
-    assert not (short.directory / "docker-compose-dev.yaml").exists()
-
-
-def test_a_file_that_is_there_is_kept(short):
+    before = image_id("server:latest")
+    short.edit("server/config.ini", "SERVER_PORT", 23456)
+    short.edit("client/config.yaml", "address", '"server:23456"')
+    short.loop(amount=3, period="1h")
     short.generate(1)
     said = short.make("docker-compose-up", "CLIENTS=3").stdout
-    assert "with clients: 1; for 3: ./generar-compose.sh docker-compose-dev.yaml 3\n" in said and "written" not in said
-    assert containers() == ["client1", "server"]
-
-
-@pytest.mark.parametrize("missing", SETTINGS)
-@pytest.mark.parametrize("as_a_directory", [False, True])
-def test_missing_settings_start_nothing(checkout, missing, as_a_directory):
-    (checkout.directory / missing).unlink()
-    if as_a_directory:
-        (checkout.directory / missing).mkdir()
-    command = checkout.refused("docker-compose-up", missing, "is a directory" if as_a_directory else "no such file")
-    assert command == f"{f'sudo rmdir {missing} && ' if as_a_directory else ''}git checkout {missing}"
-    assert containers() == [] and (checkout.directory / missing).exists() == as_a_directory
-
-
-@pytest.mark.parametrize("unreadable", [SETTINGS, SETTINGS[:1], SETTINGS[1:]])
-def test_settings_that_the_containers_cannot_read(short, unreadable):
-    """As under umask 077. A private directory on the way is no obstacle to a mount."""
-    for name in SETTINGS:
-        (short.directory / name).parent.chmod(0o700)
-    for name in unreadable:
-        (short.directory / name).chmod(0o600)
-    command = short.refused("docker-compose-up", "uid 65534", *unreadable)
-    assert command == f"chmod o+r {' '.join(unreadable)}"
-    short.run("sh", "-c", command)
-    short.make("docker-compose-up", "CLIENTS=1")
-    wait_for_clients(1)
-    assert inspect("client1")["State"]["ExitCode"] == 0, logs("client1")
-
-
-@pytest.mark.parametrize("key, value", [("SERVER_PORT", "99999"), ("LOGGING_LEVEL", "LOUD")])
-def test_up_fails_with_the_words_of_a_server_that_ends(short, key, value):
-    short.edit("server/config.ini", key, value)
-    done = short.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and "server has ended with 2: ./config.ini:" in done.stderr
-    assert f'{key}: "{value}" is not' in done.stderr and LAST_LINE not in done.stdout
-    assert containers() == ["server"]
-    assert done.stderr.splitlines()[0].endswith("(mounted: server/config.ini)")
-    short.edit("server/config.ini", key, {"SERVER_PORT": PORT, "LOGGING_LEVEL": "INFO"}[key])
-    short.make("docker-compose-up")
-
-
-def test_up_fails_with_the_words_of_a_client_that_ends(short):
-    short.edit("client/config.yaml", "period", "5")
-    done = short.make("docker-compose-up", "CLIENTS=2", check=False)
-    assert done.returncode != 0 and "client1 has ended with 2: ./config.yaml:5: loop.period: " in done.stderr
-    assert "(mounted: client/config.yaml)" in done.stderr and LAST_LINE not in done.stdout
-
-
-def test_up_refuses_a_number_of_clients_before_it_builds(checkout):
-    done = checkout.make("docker-compose-up", "CLIENTS=many", check=False)
-    assert done.stderr.startswith("docker-compose-up: CLIENTS=many: ") and done.stdout == ""
-
-
-def test_up_knows_a_server_and_clients_that_log_nothing(short):
-    short.edit("server/config.ini", "LOGGING_LEVEL", "ERROR")
-    short.edit("client/config.yaml", "level", "ERROR")
-    short.make("docker-compose-up", "CLIENTS=1")
-    assert logs("server") == ""
-    socket.create_connection((ip("server"), PORT), timeout=10).close()
-
-
-def test_up_knows_a_server_that_never_listens(short):
-    short.generate(1)
-    file = short.directory / "docker-compose-dev.yaml"
-    silent = "image: busybox\n    command: sleep 3600\n"
-    file.write_text(file.read_text().replace("image: server:latest\n    entrypoint: /server\n", silent))
-    done = short.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and "the server does not listen after 30 seconds" in done.stderr
-
-
-def test_a_second_up_starts_anew_with_the_settings_as_they_are_now(long):
-    long.generate(2)
-    long.make("docker-compose-up")
-    long.edit("server/config.ini", "SERVER_LISTEN_BACKLOG", 77)
-    long.loop(amount=3, period="2h")
-    long.generate(1)
-    ended = exit_statuses(["server", "client1", "client2"], lambda: long.make("docker-compose-up"))
-    assert ended == {"server": 0, "client1": 0, "client2": 0}
+    assert "docker-compose-dev.yaml has 1 clients: for 3, " in said and "written" not in said
     assert containers() == containers(every=False) == ["client1", "server"]
-    assert "listen_backlog: 77" in logs("server")
-    eventually(lambda: "loop_amount: 3 | loop_period: 2h" in logs("client1"), "the client has the new settings")
+    assert "| port: 23456 |" in logs("server")
+    assert "server_address: server:23456 | loop_amount: 3 | loop_period: 1h" in logs("client1")
+    eventually(lambda: "msg: [CLIENT 1] Message N°1" in logs("client1"), "the first echo")
+    assert image_id("server:latest") == before
+    assert exit_statuses(["server", "client1"], lambda: short.make("docker-compose-up")) == {"server": 0, "client1": 0}
 
 
-def test_up_leaves_nothing_where_compose_fails_half_way(long):
-    long.generate(2)
-    file = long.directory / "docker-compose-dev.yaml"
-    name = "container_name: client2\n"
-    file.write_text(file.read_text().replace(name, f"{name}    entrypoint: /none\n"))
-    done = long.make("docker-compose-up", check=False)
-    assert done.returncode != 0 and "/none" in done.stderr
-    assert containers() == []
+def test_containers_have_the_least_privilege(long):
+    long.generate(1)
+    long.compose("config", "--quiet")
+    long.compose("up", "--detach")
+    for name in ["server", "client1"]:
+        container = inspect(name)
+        assert container["Config"]["User"] == "65534:65534"
+        host = container["HostConfig"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["Privileged"]
+        assert any("no-new-privileges" in option for option in host["SecurityOpt"])
+        assert [mount["RW"] for mount in container["Mounts"]] == [False]
+        assert not host["PortBindings"]
+        assert list(container["NetworkSettings"]["Networks"]) == [NETWORK]
 
 
-def test_a_directory_that_gives_compose_no_name(checkout, tmp_path):
-    nameless = Checkout(tmp_path / "ñ")
-    nameless.loop(amount=1, period="0s")
-    nameless.make("docker-compose-up", "CLIENTS=1")
-    assert inspect("server")["Config"]["Labels"]["com.docker.compose.project"] == "tp0"
-    wait_for_clients(1)
+def refuse_a_missing_file(checkout):
+    (checkout.directory / SETTINGS[0]).unlink()
+    return ["server/config.ini is not a regular file", "git checkout server/config.ini"]
+
+
+def refuse_a_directory(checkout):
+    (checkout.directory / SETTINGS[1]).unlink()
+    (checkout.directory / SETTINGS[1]).mkdir()
+    return ["client/config.yaml is not a regular file: remove it if it is a directory"]
+
+
+def refuse_a_private_file(checkout):
+    """As after a clone under umask 077."""
+    (checkout.directory / SETTINGS[1]).chmod(0o600)
+    return ["user 65534", "chmod o+r server/config.ini client/config.yaml"]
+
+
+def refuse_two_ports(checkout):
+    checkout.edit("server/config.ini", "SERVER_PORT", "12346\n[other]\nSERVER_PORT = 12345")
+    return ["SERVER_PORT is 12346 in server/config.ini", "server.address is 12345 in client/config.yaml"]
+
+
+REFUSALS = [refuse_a_missing_file, refuse_a_directory, refuse_a_private_file, refuse_two_ports]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_settings_that_cannot_work_start_nothing(checkout, refusal):
+    checkout.refused("docker-compose-up", *refusal(checkout))
+    assert not (checkout.directory / "docker-compose-dev.yaml").exists()
+
+
+def test_clients_that_is_no_number_is_refused(checkout):
+    checkout.refused("docker-compose-up", "CLIENTS=many: not a number", CLIENTS="many")
+    checkout.generate(1)
+    checkout.refused("docker-compose-up", "CLIENTS=1e3: not a number", CLIENTS="1e3")
+
+
+def test_up_fails_with_the_words_of_what_has_ended(short):
+    short.edit("server/config.ini", "LOGGING_LEVEL", "LOUD")
+    short.edit("client/config.yaml", "amount", "many")
+    done = short.make("docker-compose-up", "CLIENTS=2", check=False)
+    assert done.returncode != 0
+    for name, file, value in [("server", "ini", "LOUD"), ("client1", "yaml", "many"), ("client2", "yaml", "many")]:
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith(f"{name}: ")]
+        assert all(word in line for word in ["Exited (2)", f"./config.{file}:", f'"{value}" is not']), line
+
+
+def test_several_files_and_a_log_that_nobody_can_read(short):
+    """COMPOSE_FILE is Compose's own variable. A log driver may keep its lines to itself."""
+    short.generate(1)
+    override = "services:\n  server:\n    logging: {driver: none}\n  client1:\n    logging: {driver: none}\n"
+    (short.directory / "other.yaml").write_text(override)
+    files = {"COMPOSE_FILE": "docker-compose-dev.yaml:other.yaml"}
+    short.make("docker-compose-up", **files)
+    assert containers() == ["client1", "server"]
+    assert inspect("server")["HostConfig"]["LogConfig"]["Type"] == "none"
+    short.edit("client/config.yaml", "amount", "many")
+    done = short.make("docker-compose-up", check=False, **files)
+    assert done.returncode != 0 and "client1: Exited (2)" in done.stderr
+    assert not list(short.directory.glob("*:*"))
+
+
+def test_a_failure_of_compose_names_the_next_step(long):
+    """Here, a container of somebody else's has a name of ours: Docker says so."""
+    docker("run", "--detach", "--name", "client1", "busybox", "sleep", "3600")
+    done = long.make("docker-compose-up", "CLIENTS=1", check=False)
+    assert done.returncode != 0 and "client1" in done.stderr and "already in use" in done.stderr
+    assert "make docker-compose-down" in done.stderr
+
+
+def test_no_engine(checkout):
+    for target in ["docker-compose-up", "docker-compose-logs", "docker-compose-down"]:
+        checkout.refused(target, "/nowhere", f"{target}: install Docker, start it", DOCKER_HOST="unix:///nowhere")
+
+
+def test_with_busybox_and_without_run_bits(short, applets):
+    """As on Alpine, from a ZIP file: the commands of exercises 1 to 3, with FILE and CLIENTS named."""
+    for script in [*short.directory.glob("*.sh"), *short.directory.glob("docker/*.sh")]:
+        script.chmod(0o644)
+    variables = {"PATH": applets, "COMPOSE_FILE": "out"}
+    short.run("sh", "generar-compose.sh", "out", 2, **variables)
+    short.make("docker-compose-up", **variables)
+    assert containers() == ["client1", "client2", "server"]
+    validated = short.run("sh", "validar-echo-server.sh", check=False, **variables)
+    assert validated.stdout == "action: test_echo_server | result: success\n", validated.stderr
+    wait_for_clients(2)
     docker("stop", "server")
-    assert "[CLIENT 1] Message N°1" in nameless.make("docker-compose-logs").stdout
-    nameless.make("docker-compose-down")
-    assert containers() == []
-
-
-@pytest.mark.parametrize("target", ["docker-compose-up", "docker-compose-logs", "docker-compose-down"])
-def test_no_engine(checkout, target):
-    done = checkout.make(target, check=False, DOCKER_HOST="unix:///nowhere")
-    assert done.returncode != 0 and done.stderr.startswith(f"{target}: no Docker engine answers: ")
-
-
-def test_usage(checkout):
-    assert checkout.run("docker/compose.sh", "--help").stdout.startswith("usage: ")
-    for arguments in [[], ["sideways"], ["up", "now"]]:
-        done = checkout.run("docker/compose.sh", *arguments, check=False)
-        assert done.returncode == 2 and done.stderr.startswith("usage: ") and done.stdout == ""
+    logged = short.make("docker-compose-logs", **variables).stdout
+    assert "[CLIENT 2] Message N°1" in logged and "action: accept_connections" in logged
+    (short.directory / "server/config.ini").chmod(0o600)
+    short.refused("docker-compose-up", "chmod o+r", **variables)
+    assert short.make("docker-compose-down", **variables).stdout.endswith("nothing is left\n")
+    assert containers() == [] and NETWORK not in networks()
+    assert not (short.directory / "docker-compose-dev.yaml").exists()

@@ -1,6 +1,7 @@
 //! gen and the shell scripts, without Docker.
 
 mod base_images;
+mod build;
 mod compose_file;
 mod generar_compose;
 mod run_local;

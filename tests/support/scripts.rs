@@ -33,6 +33,8 @@ impl Directory {
             "validar-echo-server.sh",
             "run-local.sh",
             "docker/base-images.sh",
+            "docker/build.sh",
+            "Makefile",
             "server/config.ini",
             "client/config.yaml",
             "gen.rs",
