@@ -8,7 +8,7 @@ VENV := target/venv
 PYTEST := PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -p no:cacheprovider
 SCRIPTS := $(wildcard *.sh docker/*.sh tests/*.sh tests/docker/*.sh fuzz/*.sh) .ci/run
 
-DIRECTORIES := client docker docs examples server src target templates tests
+DIRECTORIES := client docker docs server src target templates tests
 
 .PHONY: help rust build run clean docker-image docker-compose-up docker-compose-logs docker-compose-down swarm \
     docker-stack-up docker-stack-logs docker-stack-down docker-push lint test test-references test-docker \

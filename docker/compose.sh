@@ -38,7 +38,7 @@ client/config.yaml: make them equal"
 }
 
 up() {
-    trap 'fail "interrupted: make docker-compose-up starts it again"' INT TERM
+    trap 'fail "interrupted: run make docker-compose-up again"' INT TERM
     case ${CLIENTS:-5} in *[!0123456789]*) fail "CLIENTS=$CLIENTS: not a number" ;; esac
     check_settings
     case $COMPOSE_FILE in
@@ -64,7 +64,7 @@ up() {
         printf '%s\n' "$failed" | while read -r name status; do
             echo "$name: $status: $(docker logs --tail 1 "$name" 2>&1)" >&2
         done
-        fail 'not everything runs: mend what these lines say, and make docker-compose-up again'
+        fail 'not everything runs: fix what these lines report, and run make docker-compose-up again'
     fi
     [ "${CLIENTS:-$clients}" = "$clients" ] ||
         echo "$COMPOSE_FILE has $clients clients: for $CLIENTS, ./generar-compose.sh $COMPOSE_FILE $CLIENTS"
