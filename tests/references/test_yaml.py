@@ -51,7 +51,8 @@ mutations = st.builds(
 )
 values_alone = st.text("0123456789+-._:eExXob aftTZnNyYhmsu'\"\\#", max_size=10).map("a: {}\n".format)
 
-names = st.from_regex(r"[a-z][a-z_-]{2,7}", fullmatch=True).filter(lambda name: name not in WORDS)
+reserved = {word.lower() for word in WORDS}
+names = st.from_regex(r"[a-z][a-z_-]{2,7}", fullmatch=True).filter(lambda name: name not in reserved)
 texts = st.one_of(st.text(string.printable.strip() + " ñ日", max_size=12), st.sampled_from(NUMBERS + WORDS + TEXTS))
 branches = st.recursive(
     texts, lambda inner: st.dictionaries(names, inner, min_size=1, max_size=3), max_leaves=8

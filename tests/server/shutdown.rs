@@ -1,7 +1,7 @@
 //! The real server and its stop signals.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::hint::spin_loop;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -212,7 +212,8 @@ fn handlers_go_in_before_anything_else() {
     let program = Program::spawn(Server::command(&[]).arg("--config").arg(&settings));
     until("a handler", || handles(program.pid(), libc::SIGTERM));
     program.terminate();
-    fs::write(&settings, "").unwrap();
+    // Open for both, so that this does not wait for a program that has ended.
+    drop(File::options().read(true).write(true).open(&settings).unwrap());
     let ended = program.wait();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.count("action: shutdown | result: success"), 1);
