@@ -6,6 +6,7 @@ use std::hint::spin_loop;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -212,8 +213,9 @@ fn handlers_go_in_before_anything_else() {
     let program = Program::spawn(Server::command(&[]).arg("--config").arg(&settings));
     until("a handler", || handles(program.pid(), libc::SIGTERM));
     program.terminate();
-    // Open for both, so that this does not wait for a program that has ended.
-    drop(File::options().read(true).write(true).open(&settings).unwrap());
+    // Fails while nobody reads the FIFO.
+    let writer = || File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&settings);
+    until("it reads its settings", || writer().is_ok());
     let ended = program.wait();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.count("action: shutdown | result: success"), 1);
