@@ -149,3 +149,20 @@ fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use super::is_shortage;
+
+    #[test]
+    fn a_shortage_is_no_error_of_the_connection() {
+        for error in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
+            assert!(is_shortage(&Error::from_raw_os_error(error)), "{error}");
+        }
+        for error in [libc::ECONNABORTED, libc::EPERM, libc::EPROTO, libc::ENETDOWN] {
+            assert!(!is_shortage(&Error::from_raw_os_error(error)), "{error}");
+        }
+    }
+}
