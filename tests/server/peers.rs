@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::limits::allow_descriptors;
+use crate::support::limits::{allow_descriptors, start_with_few_descriptors};
 use crate::support::load::Load;
 use crate::support::proc::{descriptors, memory, sockets};
 use crate::support::program::Program;
@@ -23,7 +23,9 @@ fn eight_thousand_silent_connections() {
     const FEW: usize = 500;
     const MANY: usize = 8000;
     allow_descriptors(MANY as u64);
-    let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
+    let mut command = Server::command(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
+    start_with_few_descriptors(&mut command);
+    let server = Server::from(Program::spawn(&mut command));
     let pid = server.program.pid();
     let mut silent = Vec::new();
     let mut hold = |count| {
@@ -77,12 +79,14 @@ fn a_peer_that_never_reads_its_echo_times_out() {
     let limit = 8 << 20;
     let environment = [("SERVER_TIMEOUT", "6s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())];
     let server = Server::start(&environment);
+    let start = Instant::now();
     let mut deaf = connect_with_small_window(server.address);
     deaf.write_all(&[vec![b'x'; limit - 1], vec![b'\n']].concat()).unwrap();
     assert_prompt(&server);
     let line = server.program.wait_for("result: fail");
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
     assert!(line.contains("error: timed out after 6s: "), "{line}");
+    assert!(start.elapsed() >= Duration::from_secs(6), "after {:?}", start.elapsed());
     wait_until_closed(&server);
 }
 
