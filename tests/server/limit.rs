@@ -94,6 +94,8 @@ fn the_limit_is_never_more_than_the_descriptors_allow() {
 fn without_file_descriptors_it_tries_again() {
     let server = Server::start(&[("SERVER_WORKERS", "1")]);
     let pid = server.program.pid();
+    // It raises its limit itself before it accepts.
+    assert_eq!(server.exchange(b"early\n"), b"early\n");
     set_descriptor_limit(pid, 3);
     let mut peer = server.connect();
     peer.write_all(b"late\n").unwrap();
