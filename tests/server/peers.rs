@@ -11,7 +11,7 @@ use crate::support::proc::{descriptors, memory, sockets};
 use crate::support::program::Program;
 use crate::support::server::{Server, assert_prompt, mute};
 use crate::support::sockets::{connect_with_small_window, read_to_end, reset};
-use crate::support::{DEADLINE, until};
+use crate::support::{DEADLINE, os_error, until};
 
 /// Waits until the server has nothing open but its listener.
 fn wait_until_closed(server: &Server) {
@@ -74,16 +74,27 @@ fn a_byte_now_and_then_does_not_extend_the_deadline() {
 }
 
 #[test]
-fn a_peer_that_never_reads_its_echo_times_out() {
+fn a_peer_that_never_reads_its_echo_has_a_line() {
     // More than the kernel's buffers take, and no more than a busy machine sends in that time.
     let limit = 8 << 20;
     let environment = [("SERVER_TIMEOUT", "6s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())];
     let server = Server::start(&environment);
+    let message = [vec![b'x'; limit - 1], vec![b'\n']].concat();
+    let connect = || {
+        let mut deaf = connect_with_small_window(server.address);
+        deaf.write_all(&message).unwrap();
+        deaf
+    };
+    let deaf = connect();
+    server.program.wait_for("receive_message | result: success");
+    reset(deaf);
+    let error = os_error(libc::ECONNRESET);
+    assert!(server.program.wait_for("result: fail").contains(&error));
+
     let start = Instant::now();
-    let mut deaf = connect_with_small_window(server.address);
-    deaf.write_all(&[vec![b'x'; limit - 1], vec![b'\n']].concat()).unwrap();
+    let _deaf = connect();
     assert_prompt(&server);
-    let line = server.program.wait_for("result: fail");
+    let line = server.program.wait_for_count("result: fail", 2).swap_remove(1);
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
     assert!(line.contains("error: timed out after 6s: "), "{line}");
     assert!(start.elapsed() >= Duration::from_secs(6), "after {:?}", start.elapsed());
