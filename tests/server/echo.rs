@@ -191,7 +191,9 @@ fn listens_on_ipv6_and_shows_ipv4_peers_as_such() {
 fn help_version_and_bad_usage() {
     for (arguments, status, stdout, stderr) in [
         (&["--help"][..], 0, "usage: server [--config PATH | --help | --version]", ""),
+        (&["-h"], 0, "usage: server [--config PATH | --help | --version]", ""),
         (&["--version"], 0, "server 0.1.0", ""),
+        (&["-V"], 0, "server 0.1.0", ""),
         (&["--port"], 2, "", "\"--port\": unknown argument, see --help\n"),
         (&["extra"], 2, "", "\"extra\": unknown argument, see --help\n"),
         (&["--config"], 2, "", "--config: a path must follow\n"),
