@@ -95,8 +95,10 @@ fn send(address: SocketAddr, message: String, close: fn(TcpStream)) -> Option<Se
 
 /// Sends the `rest` of a message on each connection, and expects its echo.
 pub fn complete(peers: Vec<TcpStream>, rest: &[u8], echo: &[u8]) {
+    let start = Instant::now();
     for mut peer in peers {
         peer.write_all(rest).expect("bytes sent");
         assert_eq!(read_to_end(&mut peer), echo);
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}");
     }
 }
