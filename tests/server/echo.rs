@@ -144,6 +144,7 @@ fn a_peer_that_leaves_without_a_byte_is_no_failure() {
         leave(server.connect());
     }
     assert_eq!(server.exchange(b"last\n"), b"last\n");
+    server.program.wait_for("msg: last");
     let (ended, _) = server.program.stop();
     let rest = ended.lines.iter().filter(|line| !line.contains("accept_connections"));
     let rest: Vec<_> = rest.map(|line| untimed(line)).take(3).collect();
