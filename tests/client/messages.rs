@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::support::client::{HOUR, accept, listen, start};
+use crate::support::client::{HOUR, accept, assert_delivered, listen, start};
 use crate::support::program::{CLIENT, Program, command};
 use crate::support::server::Server;
 use crate::support::untimed;
@@ -11,29 +11,29 @@ use crate::support::untimed;
 fn completes_its_loop_as_the_original_does() {
     let server = Server::start(&[]);
     let address = server.address.to_string();
-    let ended = start(&address, "3", &[]).wait();
+    let ended = start(&address, "3", &[("CLI_ID", "ñ7")]).wait();
     assert!(ended.status.success(), "{ended:?}");
     let lines: Vec<_> = ended.lines.iter().map(|line| untimed(line)).collect();
     assert_eq!(
         lines,
         [
             &format!(
-                "INFO     action: config | result: success | client_id: 1 | server_address: {address} | loop_amount: 3 | loop_period: 1ms | log_level: INFO"
+                "INFO     action: config | result: success | client_id: ñ7 | server_address: {address} | loop_amount: 3 | loop_period: 1ms | log_level: INFO"
             ),
-            "INFO     action: receive_message | result: success | client_id: 1 | msg: [CLIENT 1] Message N°1",
-            "INFO     action: receive_message | result: success | client_id: 1 | msg: [CLIENT 1] Message N°2",
-            "INFO     action: receive_message | result: success | client_id: 1 | msg: [CLIENT 1] Message N°3",
-            "INFO     action: loop_finished | result: success | client_id: 1",
+            "INFO     action: receive_message | result: success | client_id: ñ7 | msg: [CLIENT ñ7] Message N°1",
+            "INFO     action: receive_message | result: success | client_id: ñ7 | msg: [CLIENT ñ7] Message N°2",
+            "INFO     action: receive_message | result: success | client_id: ñ7 | msg: [CLIENT ñ7] Message N°3",
+            "INFO     action: loop_finished | result: success | client_id: ñ7",
         ]
     );
 }
 
 #[test]
-fn resolves_a_name() {
-    let server = Server::start(&[]);
-    let ended = start(&format!("localhost:{}", server.address.port()), "2", &[]).wait();
-    assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.count("receive_message | result: success"), 2);
+fn connects_to_a_name_and_to_ipv6() {
+    let server = Server::start(&[("SERVER_BIND", "::")]);
+    for host in ["localhost", "[::1]"] {
+        assert_delivered(&start(&format!("{host}:{}", server.address.port()), "2", &[]).wait(), 2);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The real client, ended by SIGTERM wherever it is.
 
+use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -11,8 +12,22 @@ use crate::support::client::{
 use crate::support::proc::handles;
 use crate::support::program::Program;
 use crate::support::server::Server;
-use crate::support::sockets::drop_packets;
-use crate::support::until;
+use crate::support::sockets::{drop_packets, make_fifo};
+use crate::support::{directory, until};
+
+/// The settings are a FIFO: the program waits at its open until the test writes them.
+#[test]
+fn handlers_go_in_before_anything_else() {
+    let settings = directory("client-handlers").join("config.yaml");
+    make_fifo(&settings);
+    assert_ends(&["eventfd"], || {
+        let mut command = client(UNREACHABLE, "1", &[HOUR]);
+        let client = Program::spawn(command.arg("--config").arg(&settings));
+        until("a handler", || handles(client.pid(), libc::SIGTERM));
+        fs::write(&settings, "").unwrap();
+        (client, ())
+    });
+}
 
 #[test]
 fn ends_while_it_connects() {
@@ -48,11 +63,12 @@ fn ends_between_two_attempts() {
     });
 }
 
+/// After its last message too.
 #[test]
 fn ends_while_it_sleeps() {
     let server = Server::start(&[]);
     assert_ends(&["eventfd"], || {
-        let client = start(&server.address.to_string(), "2", &[("CLI_LOOP_PERIOD", "1h")]);
+        let client = start(&server.address.to_string(), "1", &[("CLI_LOOP_PERIOD", "1h")]);
         client.wait_for(DELIVERED);
         (client, ())
     });

@@ -70,14 +70,16 @@ fn the_environment_overrides_the_file() {
 
 #[test]
 fn the_environment_suffices() {
+    let longest = "ñ".repeat(64);
     let variables = [
-        ("CLI_ID", "1"),
+        ("CLI_ID", longest.as_str()),
         ("CLI_SERVER_ADDRESS", "[::1]:80"),
         ("CLI_LOOP_AMOUNT", "0"),
         ("CLI_LOOP_PERIOD", "0"),
         ("CLI_LOG_LEVEL", "Warn"),
     ];
     let config = client(Path::new("nowhere/config"), &variables).unwrap();
+    assert_eq!(config.id, longest);
     assert_eq!((config.server_address.host.as_str(), config.server_address.port), ("::1", 80));
     assert_eq!((config.loop_period, config.log_level.level), (Duration::ZERO, Level::Warning));
 }

@@ -13,6 +13,21 @@ use crate::support::server::Server;
 use crate::support::sockets::read_to_end;
 use crate::support::until;
 
+/// The kernel makes one connection more than listen(2) has asked for, while nobody accepts.
+#[test]
+fn the_kernel_has_the_backlog() {
+    let server = Server::start(&[
+        ("SERVER_LISTEN_BACKLOG", "3"),
+        ("SERVER_MAX_CONNECTIONS", "1"),
+        ("SERVER_WORKERS", "1"),
+    ]);
+    let _accepted = server.connect();
+    server.program.wait_for("accept_connections | result: success");
+    let connect = || TcpStream::connect_timeout(&server.address, Duration::from_millis(200)).ok();
+    let queue: Vec<_> = (0..6).map_while(|_| connect()).collect();
+    assert_eq!(queue.len(), 4);
+}
+
 const MAX_CONNECTIONS: usize = 20;
 const WARNING: &str =
     "action: accept_connections | result: fail | error: 20 connections are open, the limit";
@@ -79,6 +94,8 @@ fn the_limit_is_never_more_than_the_descriptors_allow() {
 fn without_file_descriptors_it_tries_again() {
     let server = Server::start(&[("SERVER_WORKERS", "1")]);
     let pid = server.program.pid();
+    // It raises its limit itself before it accepts.
+    assert_eq!(server.exchange(b"early\n"), b"early\n");
     set_descriptor_limit(pid, 3);
     let mut peer = server.connect();
     peer.write_all(b"late\n").unwrap();

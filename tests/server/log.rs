@@ -4,13 +4,14 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::limits::close_stdout;
 use crate::support::load::complete;
 use crate::support::log_lines::parse;
 use crate::support::program::Program;
 use crate::support::server::{Server, assert_prompt, mute};
+use crate::support::until;
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {
@@ -41,6 +42,25 @@ fn no_message_forges_a_line_or_a_field() {
         assert_eq!(line.fields, [("ip", "127.0.0.1"), ("msg", shown)]);
     }
     assert_eq!(ended.count("INFO     action: shutdown | result: success"), 1);
+}
+
+/// In a zone that is no machine's own, as date(1) shows it.
+#[test]
+fn each_line_has_the_local_time() {
+    const ZONE: (&str, &str) = ("TZ", "TST-14");
+    let now = || {
+        let date = Command::new("date").env(ZONE.0, ZONE.1).arg("+%Y-%m-%d %H:%M:%S").output();
+        String::from_utf8(date.unwrap().stdout).unwrap().trim_end().to_owned()
+    };
+    let time = |line: &str| line[.."2026-11-23 17:33:53".len()].to_owned();
+    let start = now();
+    let server = Server::start(&[ZONE]);
+    let first = time(&server.program.wait_for("action: config"));
+    until("the next second", || now() > first);
+    let before = now();
+    let (ended, _) = server.program.stop();
+    let last = time(ended.lines.last().unwrap());
+    assert!(start <= first && before <= last && last <= now(), "{start} {first} {before} {last}");
 }
 
 fn assert_works_and_ends(server: Server) {

@@ -5,13 +5,13 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::limits::allow_descriptors;
+use crate::support::limits::{allow_descriptors, start_with_few_descriptors};
 use crate::support::load::Load;
 use crate::support::proc::{descriptors, memory, sockets};
 use crate::support::program::Program;
 use crate::support::server::{Server, assert_prompt, mute};
 use crate::support::sockets::{connect_with_small_window, read_to_end, reset};
-use crate::support::{DEADLINE, until};
+use crate::support::{DEADLINE, os_error, until};
 
 /// Waits until the server has nothing open but its listener.
 fn wait_until_closed(server: &Server) {
@@ -23,7 +23,9 @@ fn eight_thousand_silent_connections() {
     const FEW: usize = 500;
     const MANY: usize = 8000;
     allow_descriptors(MANY as u64);
-    let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
+    let mut command = Server::command(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
+    start_with_few_descriptors(&mut command);
+    let server = Server::from(Program::spawn(&mut command));
     let pid = server.program.pid();
     let mut silent = Vec::new();
     let mut hold = |count| {
@@ -72,17 +74,30 @@ fn a_byte_now_and_then_does_not_extend_the_deadline() {
 }
 
 #[test]
-fn a_peer_that_never_reads_its_echo_times_out() {
+fn a_peer_that_never_reads_its_echo_has_a_line() {
     // More than the kernel's buffers take, and no more than a busy machine sends in that time.
     let limit = 8 << 20;
     let environment = [("SERVER_TIMEOUT", "6s"), ("SERVER_MESSAGE_LIMIT", &limit.to_string())];
     let server = Server::start(&environment);
-    let mut deaf = connect_with_small_window(server.address);
-    deaf.write_all(&[vec![b'x'; limit - 1], vec![b'\n']].concat()).unwrap();
+    let message = [vec![b'x'; limit - 1], vec![b'\n']].concat();
+    let connect = || {
+        let mut deaf = connect_with_small_window(server.address);
+        deaf.write_all(&message).unwrap();
+        deaf
+    };
+    let deaf = connect();
+    server.program.wait_for("receive_message | result: success");
+    reset(deaf);
+    let error = os_error(libc::ECONNRESET);
+    assert!(server.program.wait_for("result: fail").contains(&error));
+
+    let start = Instant::now();
+    let _deaf = connect();
     assert_prompt(&server);
-    let line = server.program.wait_for("result: fail");
+    let line = server.program.wait_for_count("result: fail", 2).swap_remove(1);
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
     assert!(line.contains("error: timed out after 6s: "), "{line}");
+    assert!(start.elapsed() >= Duration::from_secs(6), "after {:?}", start.elapsed());
     wait_until_closed(&server);
 }
 

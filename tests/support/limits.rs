@@ -19,7 +19,15 @@ pub fn limit_descriptors(command: &mut Command, count: u64) {
     before_exec(command, move || check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }));
 }
 
-/// Changes the soft limit on descriptors of a running process.
+/// Has `command` start with the soft limit that is usual, below the hard one.
+pub fn start_with_few_descriptors(command: &mut Command) {
+    before_exec(command, || {
+        set_descriptor_limit(0, 1024);
+        Ok(())
+    });
+}
+
+/// Changes the soft limit on descriptors of a running process; 0 is this one.
 pub fn set_descriptor_limit(pid: i32, count: u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.

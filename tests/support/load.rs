@@ -35,15 +35,15 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts `clients` of them. Each goes on until it cannot connect any more, and ends a
-    /// connection that has ended by `close`.
+    /// Starts `clients` of them. Each goes on until it cannot connect any more or has no echo, and
+    /// ends a connection that has ended by `close`.
     pub fn start(address: SocketAddr, clients: usize, close: fn(TcpStream)) -> Self {
         let (answered, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let run = |client| {
             let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
             thread::spawn(move || {
                 let mut log = Vec::new();
-                while !stop.load(Relaxed) {
+                while !stop.load(Relaxed) && log.last().is_none_or(Sent::is_answered) {
                     let message = format!("[CLIENT {client}] Message N°{}", log.len() + 1);
                     let Some(sent) = send(address, message, close) else { break };
                     answered.fetch_add(sent.is_answered().into(), Relaxed);
@@ -61,7 +61,10 @@ impl Load {
         let answered = || self.answered.load(Relaxed);
         while answered() < count {
             let next = count.min(answered() + 1000);
-            until("the load runs", || answered() >= next);
+            until("the load runs", || {
+                assert!(!self.clients.iter().any(JoinHandle::is_finished), "one has no echo");
+                answered() >= next
+            });
         }
     }
 
@@ -92,8 +95,10 @@ fn send(address: SocketAddr, message: String, close: fn(TcpStream)) -> Option<Se
 
 /// Sends the `rest` of a message on each connection, and expects its echo.
 pub fn complete(peers: Vec<TcpStream>, rest: &[u8], echo: &[u8]) {
+    let start = Instant::now();
     for mut peer in peers {
         peer.write_all(rest).expect("bytes sent");
         assert_eq!(read_to_end(&mut peer), echo);
+        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}");
     }
 }

@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Long enough for the busiest machine; what is right never takes it. Below the minute of SERVER_TIMEOUT.
-pub const DEADLINE: Duration = Duration::from_secs(45);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A new directory for the files of one test.
 pub fn directory(test: &str) -> PathBuf {

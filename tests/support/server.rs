@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::time::Instant;
 
 use super::proc::listening_address;
 use super::program::{Program, SERVER, command};
@@ -91,8 +92,10 @@ impl Reserved {
 /// A good client among bad ones: its messages pass before DEADLINE, and so before the bad ones' time of a
 /// minute is up.
 pub fn assert_prompt(server: &Server) {
+    let start = Instant::now();
     for number in 1..=10 {
         let message = format!("prompt {number}\n");
         assert_eq!(server.exchange(message.as_bytes()), message.as_bytes());
+        assert!(start.elapsed() < DEADLINE, "{number} messages take {:?}", start.elapsed());
     }
 }
