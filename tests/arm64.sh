@@ -16,15 +16,16 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER="$TEST_RUNNER"
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
 rustup target add "$target"
 
-# The programs as they are shipped. The emulator has no dynamic loader for them: they start only if they are static.
+# Build the programs as they are shipped. The emulator has no dynamic loader for them, so they start only if they are
+# static.
 cargo build --release --target "$target"
 for program in server client; do
     "$TEST_RUNNER" "${CARGO_TARGET_DIR:-target}/$target/release/$program" --version
 done
 
-# What the emulator does not bear:
-# - client: a_network_that_comes_back: it has no SO_DETACH_FILTER, by which the test lets packets pass again. names: a
-#   process with threads, as the emulator is, gets no user namespace from unshare(2).
+# These tests do not work under the emulator:
+# - client: a_network_that_comes_back: the emulator has no SO_DETACH_FILTER, by which the test lets packets pass again.
+#   names: a process with threads, as the emulator is, gets no user namespace from unshare(2).
 # - server: nothing_is_lost…short_queue: the server waits 50 ms for a message that is on its way, and an emulated one
 #   is late. signals: /proc shows the emulator's handlers, not the program's. peers, limit, log, long_run and
 #   system_calls: memory, processor time and descriptors are the emulator's own.
