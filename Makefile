@@ -14,21 +14,21 @@ DIRECTORIES := client docker docs server src target templates tests
     docker-stack-up docker-stack-logs docker-stack-down docker-push lint test test-references test-docker \
     test-arm64 fuzz bench $(DIRECTORIES)
 
-# The scripts look for the programs in target/release, wherever the user's cargo is told to put them.
+# The scripts look for the programs in target/release, so this variable must not make cargo put them elsewhere.
 unexport CARGO_BUILD_TARGET
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  %-21s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .DEFAULT $(DIRECTORIES):
-	@echo "there is no $@: make alone lists the targets" >&2; exit 1
+	@echo "there is no target $@: make alone lists the targets" >&2; exit 1
 
 rust:
 	@command -v cargo >/dev/null || { echo "there is no cargo: install Rust (https://rustup.rs), or make docker-compose-up, which needs none" >&2; exit 1; }
 
 ##@ Programs
 
-# An old program must not run: if a configuration of cargo's names another target, none is here.
+# Remove old programs, so that none runs if cargo's configuration names another target.
 build: rust ## Build the three programs in target/release
 	@rm -f target/release/server target/release/client target/release/gen
 	cargo build --release --target-dir target
@@ -56,21 +56,21 @@ docker-compose-down: ## Stop and remove all that Compose has put on tp0_testing_
 
 ##@ Docker on several machines
 
-# Docker Swarm. The script reads its variables from the environment, where make puts those of the command line. With
-# REGISTRY the images are there already. Nothing is built where there is no swarm.
+# These targets use Docker Swarm. The script reads its variables from the environment, where make puts those of the
+# command line. With REGISTRY the images are there already. Without a swarm, make builds nothing.
 swarm:
 	@sh docker/stack.sh swarm
 
 docker-stack-up: swarm $(if $(REGISTRY),,docker-image) ## Deploy STACK_FILE=docker-stack.yaml, of CLIENTS=5 if missing
 	@sh docker/stack.sh up
 
-docker-stack-logs: ## Print what its servers and clients have logged
+docker-stack-logs: ## Print the logs of its servers and clients
 	@sh docker/stack.sh logs
 
 docker-stack-down: ## Remove its services, configs and network
 	@sh docker/stack.sh down
 
-# Without REGISTRY the script says so, and there is nothing to build for.
+# Without REGISTRY the script fails, so make does not build the image first.
 docker-push: $(if $(REGISTRY),docker-image) ## Push the images to REGISTRY=host:port
 	@sh docker/stack.sh push
 
@@ -99,7 +99,7 @@ test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Doc
 	@echo 'tests/docker: building the image first (a minute); the tests take some ten minutes'
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
-test-arm64: rust ## Build for arm64, and run the tests that an emulator bears
+test-arm64: rust ## Build for arm64, and run the tests that work under an emulator
 	sh tests/arm64.sh
 
 fuzz: rust ## Fuzz the parsers and the state machines, FUZZ_SECONDS=30 each
@@ -114,7 +114,7 @@ bench: rust ## Measure side by side with the peers, into bench/RESULTS.md (five 
 		echo 'bench: matplotlib cannot be installed (on Debian, it takes python3-venv): there is no new plot' >&2
 	@PATH="$(CURDIR)/target/bench/venv/bin:$$PATH" python3 bench/bench.py
 
-# A failure removes the environment: the next call would take half of one for finished.
+# Remove the environment after a failure, because the next call would take a half-made one for finished.
 $(VENV): tests/requirements.txt
 	@echo "$@: installing the Python tools (half a minute)"
 	@rm -rf $@

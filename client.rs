@@ -51,7 +51,8 @@ fn log_start(log: &mut Log, config: &ClientConfig) {
     log.flush();
 }
 
-/// Sends a message, checks the echo, pauses. It pauses after the last message too, as the course's original client does.
+/// Sends each message, checks its echo, and pauses. It pauses after the last message too, as the course's original
+/// client does.
 fn send_messages(client: &mut Client, config: &ClientConfig) -> Result<(), Error> {
     for number in 1..=config.loop_amount {
         let message = format!("[CLIENT {}] Message N°{number}\n", config.id);

@@ -1,15 +1,16 @@
-//! `gen N` prints the Compose file for one server and N clients, `gen --stack N` the file for `docker stack deploy`.
-//! Both come from the files in templates/. This program needs no Cargo: `rustc --edition 2024 gen.rs` compiles it.
+//! `gen N` prints the Compose file for one server and N clients. `gen --stack N` prints the file for
+//! `docker stack deploy`. Both come from the files in templates/. This program needs no Cargo:
+//! `rustc --edition 2024 gen.rs` compiles it.
 //!
 //! compose.yaml and client.yaml:
 //! - There is no `version:`, no top-level `name:` and no `create_host_path:`, because docker-compose 1.29 refuses the
-//!   last two and takes a file without the first for its newest format.
-//! - There is no subnet, because a fixed one can collide with a network of the machine.
+//!   last two, and reads a file without the first as its newest format.
+//! - There is no subnet, because a fixed one can overlap with a network of the machine.
 //! - There is no `user:`, because the image sets it.
 //!
 //! stack.yaml:
-//! - "3.7" is the one version that the 20.10 and the 28 client both take.
-//! - `endpoint_mode: dnsrr` works on a kernel without IPVS, where a virtual IP does not.
+//! - Docker 20.10 and Docker 28 both accept version "3.7".
+//! - `endpoint_mode: dnsrr` works on a kernel without IPVS; a virtual IP does not.
 //! - The network is attachable for the validator, and internal because a container then starts a quarter faster.
 //! - Its subnet is a /16, because the default, a /24, holds 254 containers.
 //! - There is no `security_opt:`, because Swarm ignores it.
@@ -19,7 +20,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-// The library has it too, but this program does without the library. The file says why.
+// The library has this module too, but this program does not use the library.
 #[cfg(all(panic = "abort", target_env = "musl"))]
 #[path = "src/sys/unwind.rs"]
 mod unwind;
@@ -50,19 +51,19 @@ fn main() -> ExitCode {
     };
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // A reader that has gone away has read all it wanted.
+        // A reader that is gone has read all that it wanted.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(1, &format!("stdout: {error}")),
         _ => ExitCode::SUCCESS,
     }
 }
 
 fn fail(status: u8, reason: &str) -> ExitCode {
-    // Nobody is left to tell when stderr is broken too.
+    // If stderr is broken too, there is nobody to tell.
     let _ = writeln!(io::stderr(), "gen: {reason}");
     ExitCode::from(status)
 }
 
-/// What the arguments ask for, or why they are refused.
+/// The text that the arguments ask for, or why the program refuses them.
 fn text() -> Result<String, String> {
     let mut stack = false;
     let mut root = String::from(".");
@@ -122,12 +123,12 @@ fn client_count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| usage(&format!("{text} is too large a number of clients")))
 }
 
-/// A template with its values. The root is the last, because its path may hold any text.
+/// A template with its values. It replaces @ROOT@ last, because a path may hold any text, a placeholder too.
 fn fill(template: &str, clients: u64, root: &str) -> String {
     template.replace("@N@", &clients.to_string()).replace("@ROOT@", &escaped(root))
 }
 
-/// The inside of a double-quoted YAML scalar (YAML 1.2.2 §5.7). Docker's tools take `$$` for `$`.
+/// The inside of a double-quoted YAML scalar (YAML 1.2.2 §5.7). Docker's tools read `$$` as `$`.
 fn escaped(path: &str) -> String {
     let escape = |c: char| match c {
         '"' | '\\' => format!("\\{c}"),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the Compose file for one server and N clients: ./generar-compose.sh docker-compose-dev.yaml 5
-# With --stack before FILE, the file for "docker stack deploy".
+# With --stack before FILE, it writes the file for "docker stack deploy".
 set -eu
 
 usage='usage: generar-compose.sh [--stack] FILE N, as in ./generar-compose.sh docker-compose-dev.yaml 5'
@@ -10,13 +10,14 @@ refuse() {
     exit 2
 }
 
-# generate ARGUMENTS...: runs the gen that is built and not older than its sources, else by rustc, else the image's.
+# generate ARGUMENTS...: runs the gen in target/release if it is newer than its sources. Otherwise it compiles gen with
+# rustc, and without rustc it runs the gen of the image.
 generate() {
     built=$root/target/release/gen
     if [ -z "$(find "$root/gen.rs" "$root/templates" -newer "$built" 2>&1)" ] && "$built" --version >/dev/null 2>&1; then
         "$built" "$@"
     elif command -v rustc >/dev/null && mkdir "$work" && rustc --edition 2024 -o "$work/gen" "$root/gen.rs" &&
-        "$work/gen" --version >/dev/null; then # where the directory is mounted noexec it does not run
+        "$work/gen" --version >/dev/null; then # it does not run if the directory is mounted noexec
         "$work/gen" "$@"
     elif command -v docker >/dev/null; then
         docker image inspect server:latest >/dev/null 2>&1 || sh "$root/docker/build.sh" >&2
@@ -50,7 +51,7 @@ esac
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 directory=$(cd -- "${file%/*}/" && pwd -P)
-work=${TMPDIR:-/tmp}/generar-compose.$$ # for what rustc makes
+work=${TMPDIR:-/tmp}/generar-compose.$$ # for the gen that rustc makes
 new=$directory/.compose.$$              # for the new file, beside the old one
 trap 'trap "" HUP INT TERM; rm -rf -- "$work" "$new"' EXIT
 trap 'exit 129' HUP
@@ -62,13 +63,13 @@ set -- "$2"
 [ "$directory" = "$root" ] || set -- --root "$root" "$@"
 text=$(generate ${stack:+"$stack"} "$@")
 
-# A pipe or a device cannot be replaced, and a link stays a link.
+# A new file cannot replace a pipe or a device, and must not replace a link: write into these.
 if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
     printf '%s\n' "$text" | cat >"$file"
     exit
 fi
 mkdir "$new"
-# For the permissions of the old file; some file systems keep none.
+# Keep the permissions of the old file. Some file systems have none.
 [ ! -e "$file" ] || cp -p -- "$file" "$new/file" 2>/dev/null || true
 printf '%s\n' "$text" | cat >"$new/file"
 mv -f -- "$new/file" "$file"

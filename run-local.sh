@@ -12,7 +12,7 @@ if [ $# -gt 1 ] || [[ ! $clients =~ ^(0|[1-9][0-9]{0,3})$ ]]; then
     fail 2 'usage: run-local.sh [N]    N clients, 0 to 9999; 5 if N is left out'
 fi
 [[ $0 != */* ]] || CDPATH='' cd -- "${0%/*}/" || exit
-[ -x target/release/server ] || fail 1 "$PWD/target/release/server: no such program: make build makes it"
+[ -x target/release/server ] || fail 1 "$PWD/target/release/server does not exist: make build makes it"
 
 port=$(sed -n 's/^[[:blank:]]*address:[^#]*:\([0-9][0-9]*\).*/\1/p' client/config.yaml)
 address=${CLI_SERVER_ADDRESS:-127.0.0.1:$port}
@@ -28,7 +28,7 @@ trap 'stopping=yes' INT TERM HUP QUIT
 
 # start NAME COMMAND...
 start() {
-    # The reader ignores signals, because a program prints lines after one.
+    # The reader ignores signals, because a program still prints lines after a signal.
     exec 3> >(
         trap '' INT TERM HUP QUIT
         while IFS= read -r line; do
@@ -48,12 +48,13 @@ for ((id = 1; id <= clients; id++)); do
     CLI_ID=$id CLI_SERVER_ADDRESS=$address start "client$id" target/release/client --config client/config.yaml
 done
 
-rounds=0 # of the loop, since it has to stop
+rounds=0 # how often the loop has run since it began to stop the programs
 while [ ${#pids[@]} -gt 0 ]; do
     sleep 0.1
-    signal=0 # asks whether a process still runs
+    signal=0 # kill with signal 0 only asks whether a process still runs
     if [ -n "$stopping" ]; then
-        # Again every two seconds, because a process that bash has forked forgets a signal until it is the program.
+        # Send it again every two seconds, because a process that bash has just forked loses a signal that comes before
+        # the exec of the program.
         [ $((rounds % 20)) -ne 0 ] || signal=TERM
         rounds=$((rounds + 1))
     fi

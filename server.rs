@@ -14,7 +14,7 @@ use tp0::sys::signal::{self, StopSignal};
 const ABOUT: &str = "\
 usage: server [--config PATH | --help | --version]
 
-Echoes one message a connection. Settings come from the environment, then from PATH
+Echoes one message per connection. Settings come from the environment, then from PATH
 (./config.ini), then from the defaults in brackets:";
 
 fn main() -> ExitCode {

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Proves that the server echoes: sends a message with netcat, from a container on the server's network.
-# Prints one line, "action: test_echo_server | result: success" or "... fail", and why it failed on stderr.
+# Proves that the server echoes: it sends a message with netcat, from a container on the server's network.
+# It prints one line, "action: test_echo_server | result: success" or "... fail", and the reason on stderr.
 set -eu
 
-limit=5         # seconds for the echo, by "timeout": netcat's own -w means different things in different builds
+limit=5         # seconds for the echo. timeout keeps it, because netcat's -w differs from build to build
 engine_limit=30 # seconds for Docker to run the container
 result=fail
 work=''
@@ -37,24 +37,24 @@ port=$(sed -n '/^[[:blank:]]*SERVER_PORT[[:blank:]]*[=:][[:blank:]]*\([0-9]*\).*
 [ -n "$port" ] || fail 'server/config.ini: there is no line SERVER_PORT = NUMBER'
 sh docker/base-images.sh busybox >&2 || fail 'there is no busybox image'
 limited="timeout -s KILL $engine_limit"
-command -v timeout >/dev/null || limited='' # a Mac has none: then only the limit in the container holds
+command -v timeout >/dev/null || limited='' # a Mac has no timeout: only the limit in the container holds then
 work=$(mktemp -d)
 nonce=$(od -A n -t x1 -N 8 /dev/urandom | tr -d ' \n')
 printf 'Hello Echo %s\n' "$nonce" >"$work/sent"
 
-# Runs in the container: prints what netcat receives, which may be endless, and ends with netcat's status.
+# The container runs this. It prints what netcat receives, 4096 bytes at most, and ends with netcat's status.
 # shellcheck disable=SC2016 # for the container's shell to expand
 exchange='{ echo "Hello Echo $1" | timeout "$3" nc server "$2"; echo $? >status; } | head -c 4096
 exit "$(cat status)"'
 
-# In the background, because a signal interrupts "wait" but no command in the foreground.
+# Run it in the background, because a signal interrupts "wait" but no command in the foreground.
 container=validar-echo-server-$nonce
 status=0
 $limited docker run --rm --name "$container" --network tp0_testing_net busybox \
     sh -c "$exchange" sh "$nonce" "$port" "$limit" >"$work/answer" 2>"$work/errors" &
 wait $! || status=$?
 
-# Compares files, because a shell's variable drops trailing newlines and NULs.
+# Compare files, because a shell variable drops trailing newlines and NULs.
 if cmp -s "$work/sent" "$work/answer"; then
     result=success
 elif [ -s "$work/answer" ]; then

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes sure that base images exist locally: docker/base-images.sh rust:1.85-alpine busybox
 #
-# An image of that name is there, or it is pulled. Where no registry answers, a substitute image of the same name is
-# made from Debian's packages, so that the Dockerfile need not know the difference.
+# It pulls an image that is missing. If no registry answers, it makes a substitute image of the same name from Debian's
+# packages, so that the Dockerfile stays as it is.
 set -eu
 
 work='' # directory for temporary files
@@ -14,20 +14,20 @@ fail() {
     exit 1
 }
 
-# Shows what a long command said only when it fails.
+# Runs a long command, and shows its output only if it fails.
 quietly() {
     "$@" >"$work/log" 2>&1 && return
     tail -n 30 "$work/log" >&2
     fail "failed: $*"
 }
 
-# Nothing is ever mounted in our own mount namespace, so removing the directory cannot reach the host's files.
+# This script mounts nothing in its own mount namespace, so removing the directory cannot reach the host's files.
 cleanup() { [ -z "$work" ] || rm -rf "$work"; }
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# /tmp may be in memory or forbid device nodes, which debootstrap makes.
+# Use /var/tmp, because /tmp may be in memory, or may forbid the device nodes that debootstrap makes.
 new_work_directory() {
     work=$(mktemp -d "${TMPDIR:-/var/tmp}/base-images.XXXXXX")
     chmod 755 "$work"
@@ -63,10 +63,10 @@ make_rust() {
     fi
 
     step "$1: Debian 13 with its rustc, gcc and musl (a minute)"
-    # In a mount namespace of its own, whatever debootstrap mounts is gone with it, even after a Ctrl-C.
+    # debootstrap gets a mount namespace of its own, so its mounts end with it, even after a Ctrl-C.
     quietly unshare --mount debootstrap --variant=minbase \
         --include=gcc,libc6-dev,musl-dev,rustc,cargo,rust-src,ca-certificates trixie "$root"
-    # A build in a container meets the same proxies and certificate authorities as this machine.
+    # A build in a container meets the same proxy and certificate authorities as this machine.
     cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$root/etc/ssl/certs/ca-certificates.crt"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 
@@ -83,7 +83,7 @@ make_rust() {
     import_image "$1" "$version of Debian 13" "ENV CARGO_BUILD_TARGET=$(uname -m)-unknown-linux-musl"
 }
 
-# import_image NAME VERSION INSTRUCTION: tags the tree in $root
+# import_image NAME VERSION INSTRUCTION: makes an image of the tree in $root
 import_image() {
     tar -C "$root" -c . | docker import \
         --change 'ENV PATH=/usr/local/bin:/usr/bin:/bin' \
@@ -93,7 +93,7 @@ import_image() {
     cleanup
 }
 
-# limited SECONDS COMMAND...: a slow registry can take hours. A Mac has no timeout command.
+# limited SECONDS COMMAND...: runs a command with a limit, because a slow registry can take hours. A Mac has no timeout.
 limited() {
     if command -v timeout >/dev/null; then
         timeout -s KILL "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the Compose targets of the Makefile run: docker/compose.sh up|logs|down
+# The Compose targets of the Makefile run this script: docker/compose.sh up|logs|down
 set -eu
 
 network=tp0_testing_net
@@ -10,7 +10,7 @@ fail() {
     exit 1
 }
 
-# Compose v2 is a plugin of the docker command, 1.29 a command of its own. By default 1.29 waits for ever when it
+# Compose v2 is a plugin of the docker command; 1.29 is a command of its own. By default 1.29 waits forever when it
 # starts 64 services or more, and fails when the engine needs more than 60 seconds for them.
 compose() {
     if docker compose version >/dev/null 2>&1; then
@@ -27,7 +27,7 @@ check_settings() {
     for file in server/config.ini client/config.yaml; do
         [ -f "$file" ] || fail "$file is not a regular file: remove it if it is a directory, and git checkout $file"
     done
-    # The containers' user is none of this machine's: the permission of "others" decides.
+    # The containers' user owns no file of this machine, so the permission for "others" decides.
     [ -z "$(find -L server/config.ini client/config.yaml ! -perm -004)" ] ||
         fail 'user 65534 of the containers cannot read the settings: chmod o+r server/config.ini client/config.yaml'
     listens=$(sed -n '/^[[:blank:]]*SERVER_PORT[[:blank:]]*[=:][[:blank:]]*\([0-9]*\).*/{s//\1/p;q;}' server/config.ini)
@@ -56,7 +56,7 @@ up() {
     echo "starting the server and clients: $clients"
     compose up --detach --force-recreate --remove-orphans ||
         fail 'not everything has started: make docker-compose-down removes what any Compose has started'
-    # What cannot use its settings, or listen, ends at once.
+    # A program that cannot use its settings, or cannot listen, ends at once.
     sleep 1
     ended=$(containers --filter status=exited --format '{{.Names}} {{.Status}}')
     failed=$(printf '%s\n' "$ended" | grep -v -e ' Exited (0) ' -e '^$' || true)
@@ -71,10 +71,10 @@ up() {
     echo 'started: make docker-compose-logs follows the logs, make docker-compose-down stops and removes it all'
 }
 
-# Some versions of Compose follow for ever what has ended, so that is printed first and not followed.
+# Some versions of Compose follow an ended service forever, so print the logs of these first and do not follow them.
 logs() {
     color=''
-    [ -t 1 ] || color=--no-color # 1.29 and 2.26 print colors into a pipe too
+    [ -t 1 ] || color=--no-color # 1.29 and 2.26 print colors even into a pipe
     services=$(compose config --services)
     running=$(compose ps --services --filter status=running)
     ended=$(printf '%s\n' "$services" | grep -v -x -F "$running" || true)
@@ -88,8 +88,8 @@ down() {
     ids=$(containers --quiet)
     if [ -n "$ids" ]; then
         echo "stopping and removing containers: $(printf '%s\n' "$ids" | wc -l)"
-        # Each gets its signal and ends gracefully. Eight at a time: Docker 20.10 can lose count of a network's
-        # endpoints when more end at once (moby/moby issue 42119).
+        # Each container gets SIGTERM and ends gracefully. Stop eight at a time, because Docker 20.10 can lose count of
+        # a network's endpoints when more end at once (moby/moby issue 42119).
         printf '%s\n' "$ids" | xargs -n 8 docker stop >/dev/null || true
         printf '%s\n' "$ids" | xargs docker rm --force >/dev/null
     fi

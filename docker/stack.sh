@@ -1,12 +1,12 @@
 #!/bin/sh
-# The system on several machines, as the stack "tp0" of Docker Swarm: docker/stack.sh swarm|up|logs|down|push
+# Runs the system on several machines, as the stack "tp0" of Docker Swarm: docker/stack.sh swarm|up|logs|down|push
 set -eu
 
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 file=${STACK_FILE:-docker-stack.yaml}
 registry=${REGISTRY:-}
 limit=120 # seconds until the server runs, and until the stack is gone
-# A Mac has no timeout.
+# A Mac has no timeout command.
 command -v timeout >/dev/null || timeout() { shift && "$@"; }
 
 say() { printf 'stack: %s\n' "$1"; }
@@ -37,19 +37,19 @@ up() {
     await_server
     say 'deploying the clients'
     deploy
-    say 'make docker-stack-logs prints what it logs, make docker-stack-down removes it'
+    say 'deployed: make docker-stack-logs prints its logs, make docker-stack-down removes it'
 }
 
 deploy() {
-    # Without a registry, each node has the images.
+    # Without a registry, the node has the images already.
     resolve=never
     [ -z "$registry" ] || resolve=always
     IMAGE_PREFIX=${registry:+$registry/} docker stack deploy --with-registry-auth --resolve-image "$resolve" \
         --compose-file "$file" tp0
 }
 
-# A server that cannot listen ends at once, so it has to run for a second. A node that has not removed the old network
-# yet lets a first task fail.
+# A server that cannot listen ends at once, so it has to run for a second. The first task may fail on a node that has
+# not removed the old network yet.
 await_server() {
     left=$limit
     until server_runs && sleep 1 && server_runs; do
@@ -94,7 +94,7 @@ down() {
     done
 }
 
-# What there is of the stack.
+# Lists all parts of the stack that exist.
 parts() {
     label=label=com.docker.stack.namespace=tp0
     docker service ls --filter "$label" --format 'service {{.Name}}'

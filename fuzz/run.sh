@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fuzzes each target, or those that are named, for FUZZ_SECONDS (30) each. What is found stays in
-# fuzz/artifacts. cargo-fuzz is installed where it is missing; a nightly toolchain has to be there.
+# Fuzzes all targets, or the named ones, for FUZZ_SECONDS (30) each. Inputs that fail stay in fuzz/artifacts. It
+# installs cargo-fuzz if that is missing; a nightly toolchain has to be there.
 set -eu
 cd "$(dirname "$0")"
 
@@ -11,16 +11,19 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "fuzz/run.sh: no nightly toolchain, which libFuzzer's instrumentation needs: rustup toolchain install nightly --profile minimal" >&2
     exit 1
 fi
-cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    echo 'fuzz/run.sh: installing cargo-fuzz (some minutes)'
+    cargo install --locked cargo-fuzz
+fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# A backtrace would push the reason out of what is shown.
+# A backtrace would push the reason out of the 60 lines that are shown.
 export RUST_BACKTRACE=0
 failed=0
 summary=
 for target in $targets; do
-    # No sanitizer: in safe code, what there is to find is a panic. Debug assertions are on.
+    # Use no sanitizer, because safe code can only panic. Debug assertions are on.
     cargo +nightly fuzz build --sanitizer none "$target"
     mkdir -p "corpus/$target"
     echo "fuzz/run.sh: $target, for $seconds s"

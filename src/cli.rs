@@ -11,7 +11,7 @@ use crate::config::{Setting, Table};
 #[derive(Debug)]
 pub struct Failure {
     status: u8,
-    /// None where the log says it.
+    /// None if the log says it.
     reason: Option<String>,
 }
 
@@ -41,7 +41,7 @@ pub enum Request {
     Version,
 }
 
-/// Reads the arguments, without the program's name. The last `--config` counts, else it is `default`.
+/// Reads the arguments, without the program's name. The last `--config` counts; without one, the path is `default`.
 pub fn parse(
     mut arguments: impl Iterator<Item = OsString>,
     default: &str,
@@ -83,7 +83,7 @@ pub fn help(about: &str, table: Table) -> String {
 Exit status: 0 done or asked to stop, 1 the work failed, 2 bad usage or settings."
 }
 
-/// Prints a text that was asked for.
+/// Prints the answer to `--help` or `--version`.
 pub fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -93,13 +93,13 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// What `main` returns: the status. A failure is one line on stderr.
+/// The status that `main` returns. A failure is one line on stderr.
 pub fn exit(result: Result<(), Failure>) -> ExitCode {
     let Err(Failure { status, reason }) = result else {
         return ExitCode::SUCCESS;
     };
     if let Some(reason) = reason {
-        // Nobody is left to tell when stderr is broken too.
+        // If stderr is broken too, there is nobody to tell.
         let _ = writeln!(io::stderr(), "{reason}");
     }
     ExitCode::from(status)

@@ -24,7 +24,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The bytes of a message that a line shows: Docker's log drivers cut a line of 16 KiB apart.
+/// How many bytes of a message a line shows, because Docker's log drivers split a line of 16 KiB.
 const SHOWN: usize = 1024;
 
 /// A message, without its newline. Of a long one the line shows the start, and how many bytes there are in all.
@@ -40,7 +40,7 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-/// Control characters, and what separates fields and begins escapes.
+/// Whether it is a control character, or separates fields, or begins an escape.
 fn must_be_escaped(c: char) -> bool {
     c.is_control() || c == '|' || c == '\\'
 }
@@ -56,7 +56,7 @@ fn escape(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     }
 }
 
-/// Without the formatting of `{:02x}`, which costs 150 ns a byte: a message may be nothing but control characters.
+/// This does without `{:02x}`, which costs 150 ns per byte, because a message may be nothing but control characters.
 fn escape_byte(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     f.write_str("\\x")?;

@@ -1,5 +1,5 @@
-//! The modules of the server and the client. They use each other one way: `server` and `client` use `config`,
-//! `escape`, `log` and `sys`, and not each other. ARCHITECTURE.md has the picture.
+//! The modules of the server and the client. `server` and `client` use `config`, `escape`, `log` and `sys`, and
+//! do not use each other. ARCHITECTURE.md has the picture.
 
 pub mod cli;
 pub mod client;

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::sys::time::local_time;
 
-/// How much a line matters. Python's names and Go's.
+/// How much a line matters. The names are those of Python and Go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Debug,
@@ -44,17 +44,17 @@ impl Level {
     }
 }
 
-/// Lines on their way to stdout. Each worker has its own log, and writes all its lines at once.
+/// Lines on their way to stdout. Each worker has its own log, and writes the lines of a loop iteration together.
 #[derive(Debug)]
 pub struct Log {
     level: Level,
     lines: String,
-    /// The second that `timestamp` shows. The C library is asked once a second, not once a line.
+    /// The second that `timestamp` shows. The log asks the C library once per second, not once per line.
     second: u64,
     timestamp: String,
 }
 
-/// Bytes of lines in memory, above which they are written out.
+/// The log flushes by itself when it holds more bytes than these.
 const BUFFER: usize = 64 * 1024;
 
 impl Log {
@@ -79,7 +79,7 @@ impl Log {
         self.write(Level::Error, line);
     }
 
-    /// Adds a line in memory, which [`Log::flush`] writes out. Above 64 KiB it flushes by itself.
+    /// Adds a line in memory, which [`Log::flush`] writes out.
     pub fn write(&mut self, level: Level, line: Arguments<'_>) {
         if level < self.level {
             return;
@@ -104,7 +104,7 @@ impl Log {
     /// closed or broken, the lines are lost.
     pub fn flush(&mut self) {
         if !self.lines.is_empty() {
-            // std passes whole lines on at once, and holds none of them back.
+            // std writes whole lines at once and holds none of them back.
             let _ = io::stdout().lock().write_all(self.lines.as_bytes());
             self.lines.clear();
         }

@@ -16,15 +16,16 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_RUNNER="$TEST_RUNNER"
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
 rustup target add "$target"
 
-# The programs as they are shipped. The emulator has no dynamic loader for them: they start only if they are static.
+# Build the programs as they are shipped. The emulator has no dynamic loader for them, so they start only if they are
+# static.
 cargo build --release --target "$target"
 for program in server client; do
     "$TEST_RUNNER" "${CARGO_TARGET_DIR:-target}/$target/release/$program" --version
 done
 
-# What the emulator does not bear:
-# - client: a_network_that_comes_back: it has no SO_DETACH_FILTER, by which the test lets packets pass again. names: a
-#   process with threads, as the emulator is, gets no user namespace from unshare(2).
+# These tests do not work under the emulator:
+# - client: a_network_that_comes_back: the emulator has no SO_DETACH_FILTER, by which the test lets packets pass again.
+#   names: a process with threads, as the emulator is, gets no user namespace from unshare(2).
 # - Tests that look into /proc see the emulator's handlers, memory, processor time and descriptors, not the program's.
 # - server: nothing_is_lost_when_it_ends_under_load: an emulated message is late.
 # - scripts: a shell starts the programs, and does not know of the emulator.

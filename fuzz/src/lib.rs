@@ -1,4 +1,4 @@
-//! What the targets share: what holds for every settings file, and a peer that follows a script.
+//! The targets share this: a check of every settings file, and a peer that follows a script.
 #![forbid(unsafe_code)]
 
 #[path = "../../tests/support/script.rs"]
@@ -8,8 +8,8 @@ mod settings;
 use script::{Arrival, Room, Script};
 pub use settings::check;
 
-/// The script that arbitrary bytes stand for. A call is a byte that says which, and its argument: a length and the
-/// bytes of that length for a read, a room for a write.
+/// The script that arbitrary bytes stand for. Each call is a byte that says which call it is, and an argument: a length
+/// and as many bytes for a read, a room for a write.
 pub fn script(mut bytes: &[u8]) -> Script {
     let mut script = Script::default();
     while let Some(call) = next(&mut bytes) {
@@ -18,7 +18,7 @@ pub fn script(mut bytes: &[u8]) -> Script {
                 let length = next(&mut bytes).unwrap_or_default().into();
                 let (chunk, rest) = bytes.split_at(bytes.len().min(length));
                 bytes = rest;
-                // A read of no bytes would be an end.
+                // A read of no bytes would be an end of stream.
                 if !chunk.is_empty() {
                     script.arrivals.push_back(Arrival::Bytes(chunk.to_vec()));
                 }

@@ -1,8 +1,8 @@
-//! What holds for every settings file.
+//! The check of a parser with any settings file.
 
 use tp0::config::document::Entry;
 
-/// Reads `text` with `parse`, which must not panic, and checks what holds whatever is in it.
+/// Reads `text` with `parse`, which must not panic, and checks what holds for any text.
 pub fn check(parse: fn(&str) -> Result<Vec<Entry>, String>, text: &str) {
     let parsed = parse(text);
     let lines = 1..=text.lines().count();

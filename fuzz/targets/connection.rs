@@ -1,5 +1,5 @@
-//! The server's connection: a message is what comes up to its newline or the end, is echoed once, and nothing else is
-//! ever sent or kept.
+//! The server's connection: it takes the bytes up to the newline or the end of stream as the message, echoes them once,
+//! and never sends or keeps anything else.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -47,7 +47,7 @@ fn run(limit: usize, scratch: &mut [u8], mut stream: Script) {
     assert!(stream.has_failed);
 }
 
-/// The message in what the peer has said, if it is whole.
+/// The message in the bytes that the peer has sent, if it is whole.
 fn expected(stream: &Script) -> Option<&[u8]> {
     let newline = stream.given.iter().position(|&byte| byte == b'\n');
     match newline {

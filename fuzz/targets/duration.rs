@@ -1,4 +1,4 @@
-//! What is read can be printed, and what is printed is read as the same again.
+//! A duration that the parser reads can be printed, and the parser reads the printed text as the same duration.
 #![no_main]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The client's exchange: the message is sent once, and only its echo is a success.
+//! The client's exchange: it sends the message once, and only the message's echo is a success.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

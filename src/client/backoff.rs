@@ -1,4 +1,4 @@
-//! Exponential backoff with jitter: clients that lost a server together do not come back together.
+//! Exponential backoff with jitter, so that clients that lost a server together do not come back together.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Pauses between attempts: each from half to the whole of a bound that doubles up to two seconds.
+/// The pauses between attempts. Each is from half to the whole of a bound, which doubles up to two seconds.
 #[derive(Debug)]
 pub struct Backoff(Duration);
 

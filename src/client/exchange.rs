@@ -10,7 +10,7 @@ use crate::sys::poll::Interest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     Wait(Interest),
-    /// The echo is complete, and the same byte for byte.
+    /// The echo is complete, and equals the message byte for byte.
     Done,
 }
 
@@ -18,7 +18,7 @@ pub enum Progress {
 #[derive(Debug)]
 pub enum Error {
     Io(io::Error),
-    /// The answer is another one: its bytes from the first that differs.
+    /// The answer differs from the message: its bytes from the first that differs.
     Differs(Vec<u8>),
 }
 
@@ -46,13 +46,13 @@ impl<'a> Exchange<'a> {
         Self { message, sent: 0, received: 0 }
     }
 
-    /// Goes on until it has to wait. Every byte of the answer is compared as it comes; what comes
-    /// with the echo and does not belong to it is a difference too.
+    /// Goes on until it has to wait. It compares every byte of the answer as it comes. Bytes that come with the echo
+    /// and do not belong to it are a difference too.
     pub fn advance(&mut self, stream: &mut (impl Read + Write)) -> Result<Progress, Error> {
         if self.sent < self.message.len() { self.send(stream) } else { self.receive(stream) }
     }
 
-    /// Does not read yet: the echo cannot be there at once.
+    /// This does not read yet, because the echo cannot be there at once.
     fn send(&mut self, stream: &mut impl Write) -> Result<Progress, Error> {
         while self.sent < self.message.len() {
             match stream.write(&self.message[self.sent..]) {

@@ -1,7 +1,7 @@
-//! A name look-up that can be waited for together with a signal and a deadline.
+//! A name look-up whose wait includes the stop signal and a deadline.
 //!
-//! getaddrinfo(3) may block for longer than a message has time, and cannot be cancelled. So it runs in a
-//! thread of its own, which goes on alone when the wait has ended first.
+//! getaddrinfo(3) may block for longer than a message has time, and nobody can cancel it. So it runs in a thread of its
+//! own, which goes on alone if the wait ends first.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -20,7 +20,7 @@ impl Lookup {
     pub fn start(host: String, port: u16) -> io::Result<Self> {
         let (done, thread_end) = UnixStream::pair()?;
         let thread = thread::Builder::new().spawn(move || {
-            // Dropped at the end: the end of the stream wakes the side that waits.
+            // The thread drops this at its end, and the end of stream wakes the side that waits.
             let _thread_end = thread_end;
             Ok((host.as_str(), port).to_socket_addrs()?.collect())
         })?;

@@ -1,5 +1,5 @@
-//! The client: one message at a time, each over a connection of its own, tried again until its time is up. A stop signal
-//! ends every wait at once.
+//! The client sends one message at a time, each over a connection of its own, and retries until the message's deadline.
+//! A stop signal ends every wait at once.
 
 mod backoff;
 pub mod exchange;
@@ -23,7 +23,7 @@ use exchange::{Exchange, Progress};
 use lookup::Lookup;
 
 /// How long a peer's host may answer nothing at all, in seconds. Then the client tries the next address, or looks the
-/// name up again: a container that was replaced has another address.
+/// name up again, because a container that was replaced has another address.
 const DEAD_PATH: u16 = 4;
 
 /// Why a message is not delivered.
@@ -33,7 +33,7 @@ pub enum Error {
     Stopped,
     /// Another attempt may help.
     Retryable(String),
-    /// The message's time was up before the name had an address.
+    /// The deadline came before the name had an address.
     Unresolved(String),
     /// Another attempt would not help, or there is no time for one.
     Fatal(String),
@@ -46,7 +46,7 @@ pub struct Client<'a> {
     config: &'a ClientConfig,
     stop: StopSignal,
     pub log: Log,
-    /// The level of the lines for what is closed: DEBUG, and INFO once the shutdown has begun.
+    /// The level of the `close_…` lines: DEBUG, and INFO once the shutdown has begun.
     close_level: Level,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Client<'a> {
         Self { config, stop, log, close_level: Level::Debug }
     }
 
-    /// Sends `message` and gets its echo, within the time that one message may take.
+    /// Sends `message` and gets its echo, with retries until `server.timeout` has passed.
     pub fn deliver(&mut self, message: &[u8]) -> Result<(), Error> {
         let deadline = Instant::now() + self.config.server_timeout;
         let mut backoff = Backoff::new();
@@ -64,7 +64,7 @@ impl<'a> Client<'a> {
         loop {
             let error = match self.attempt(message, deadline) {
                 Err(Retryable(error)) => error,
-                // The error of an earlier attempt says more than that this one had no time.
+                // The error of an earlier attempt says more: this attempt had no time.
                 Err(Unresolved(error)) => last_error.unwrap_or(error),
                 result => return result,
             };
@@ -96,7 +96,7 @@ impl<'a> Client<'a> {
                 Err(error @ Retryable(_)) => last_error = error,
                 result => return result,
             }
-            // No time is left for the others, and their errors would hide which address used it up.
+            // No time is left for the other addresses, and their errors would hide which one has used it up.
             if Instant::now() >= deadline {
                 break;
             }

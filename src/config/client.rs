@@ -16,7 +16,7 @@ pub struct ClientConfig {
     pub loop_amount: u64,
     pub loop_period: Duration,
     pub log_level: LevelSetting,
-    /// Keys of the file that mean nothing here.
+    /// Keys of the file that the client does not know.
     pub unknown: Vec<String>,
 }
 

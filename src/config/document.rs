@@ -1,18 +1,18 @@
 //! What the parsers of settings files share: the lines they read and the entries they return.
 
-/// One setting as its file has it.
+/// One setting as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Lower case; nesting is written with dots (`server.address`). INI's section `DEFAULT` adds no
     /// prefix, any other section does (`other.key`).
     pub key: String,
     pub value: String,
-    /// Line of the key, from 1.
+    /// The line of the key, from 1.
     pub line: usize,
 }
 
-/// The lines of a document and their numbers, from 1. They have neither their ends (LF or CRLF) nor
-/// the byte order mark that may stand before the first one.
+/// The lines of a document and their numbers, from 1, without their ends (LF or CRLF) and without the byte order mark
+/// that may stand before the first one.
 pub fn numbered_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     (1..).zip(text.lines())
@@ -26,15 +26,15 @@ pub fn check_characters(line: &str) -> Result<(), String> {
     }
 }
 
-/// Control characters but the tab: PyYAML refuses them, and Python strips U+001C to U+001F as spaces
-/// where Rust does not. U+2028 and U+2029: they end a line in YAML 1.1 and not in 1.2. A byte order
-/// mark inside the text and the two noncharacters: not printable by YAML 1.2.2 §5.1.
+/// PyYAML refuses control characters except the tab, and Python strips U+001C to U+001F as spaces where Rust does not.
+/// U+2028 and U+2029 end a line in YAML 1.1 and not in 1.2. A byte order mark inside the text and the two noncharacters
+/// are not printable (YAML 1.2.2 §5.1).
 fn is_ambiguous(c: char) -> bool {
     c.is_control() && c != '\t'
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// What a parser answers, for the tables of its tests: entries as `key=value@line`, or the refusal.
+/// A parser's result for the tables of its tests: entries as `key=value@line`, or the refusal.
 #[cfg(test)]
 pub fn summary(result: Result<Vec<Entry>, String>) -> String {
     match result {

@@ -1,8 +1,8 @@
 //! Go's durations: what `time.ParseDuration` reads, except for signs, and `Duration.String` prints.
 //!
-//! Two differences, both on purpose. Go computes a fraction in floating point, which can be a nanosecond
-//! off; this is exact and rounds toward zero. Go adds up units in 64 bits that may wrap once, so that
-//! 2⁶³ ns written twice is zero; here that is out of range.
+//! There are two differences on purpose. Go computes a fraction in floating point, which can be a nanosecond off; this
+//! module is exact and rounds toward zero. Go adds up units in 64 bits that may wrap once, so that 2⁶³ ns written twice
+//! is zero; here that is out of range.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const SECOND: u64 = 1_000 * MILLISECOND;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A duration of up to 292 years, displayed as Go does: `1h15m30.5s`, `1.5µs`, `0s`.
+/// A duration of up to 292 years, printed as Go prints it: `1h15m30.5s`, `1.5µs`, `0s`.
 pub struct GoDuration(pub Duration);
 
 /// Reads numbers with units, with no sign and no space: `300ms`, `1.5h`, `1h30m`, `.5s`, `1.s`. The
@@ -21,7 +21,7 @@ pub struct GoDuration(pub Duration);
 ///
 /// # Errors
 ///
-/// Not of that form, or outside of 63 bits.
+/// The text has another form, or the duration does not fit into 63 bits of nanoseconds.
 pub fn parse(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -37,7 +37,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// One number with its unit or more.
+/// One or more numbers with their units.
 fn nanoseconds(text: &str) -> Option<u128> {
     let (mut total, mut rest) = quantity(text)?;
     while !rest.is_empty() {

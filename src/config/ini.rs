@@ -1,8 +1,8 @@
 //! Settings in the INI of Python's `configparser.ConfigParser` with its default options.
 //!
-//! What that parser reads in a way a reader of the file may not expect is refused, not imitated:
-//! continuation lines, `%` interpolation, text after a section header. What it refuses is refused.
-//! Source: "Supported INI File Structure" in the documentation of `configparser`.
+//! This parser refuses what that one refuses. It also refuses what that one reads in a way that a reader of the file
+//! may not expect: continuation lines, `%` interpolation, text after a section header. Source: "Supported INI File
+//! Structure" in the documentation of `configparser`.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ const DEFAULT_SECTION: &str = "DEFAULT";
 ///
 /// # Errors
 ///
-/// The first line that is not understood, and why: `3: "PORT" is already set on line 2`.
+/// The first line that the parser refuses, and why: `3: "PORT" is already set on line 2`.
 pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut parser = Parser::default();
     for (number, line) in numbered_lines(text) {
@@ -64,7 +64,7 @@ impl Parser {
     fn section(&mut self, number: usize, content: &str) -> Result<(), String> {
         let name = section_name(content)?;
         if name == DEFAULT_SECTION {
-            // configparser lets this one section be continued further down.
+            // configparser lets this one section go on further down.
             self.prefix = Some(String::new());
             return Ok(());
         }

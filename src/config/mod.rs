@@ -1,5 +1,5 @@
-//! Settings: environment over file over default. The only module that opens a file or reads the
-//! environment.
+//! Settings: the environment overrides the file, and the file overrides the defaults. This is the only module that
+//! opens a file or reads the environment.
 
 mod client;
 pub mod document;

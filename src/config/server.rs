@@ -21,7 +21,7 @@ pub struct ServerConfig {
     pub max_connections: usize,
     pub timeout: Duration,
     pub drain_timeout: Duration,
-    /// Keys of the file that mean nothing here.
+    /// Keys of the file that the server does not know.
     pub unknown: Vec<String>,
 }
 

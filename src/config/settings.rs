@@ -1,5 +1,5 @@
-//! Where a setting comes from: the environment, which a test can replace, the file, or the default.
-//! An error is one line that says where, what and why.
+//! Where a setting comes from: the environment, which a test can replace, the file, or the default. An error is one
+//! line that says where, what and why.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use super::document::Entry;
 use crate::escape::Escaped;
 
-/// A program's settings. What `load` reads, `--help`, the known keys and the test of docs/reference.md follow from it.
+/// A program's settings. `load`, `--help`, the list of unknown keys and the test of docs/reference.md use this table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// What the names of the environment's variables begin with.
@@ -22,7 +22,7 @@ pub struct Table {
 pub struct Setting {
     /// Its name in the file.
     pub key: &'static str,
-    /// As a file would have it. None: the setting is required.
+    /// Written as in a file. None if the setting is required.
     pub default: Option<&'static str>,
     pub help: &'static str,
 }
@@ -38,7 +38,7 @@ impl Setting {
 }
 
 impl Table {
-    /// The name of a setting in the environment, made as viper makes it: `server.address` is CLI_SERVER_ADDRESS.
+    /// The name of a setting in the environment, as viper makes it: `server.address` is CLI_SERVER_ADDRESS.
     pub fn variable(&self, key: &str) -> String {
         format!("{}{}", self.prefix, key.to_ascii_uppercase().replace('.', "_"))
     }
@@ -59,10 +59,10 @@ const IS_A_DIRECTORY: &str = "a directory, not a file: the Docker engine makes o
 const NO_PERMISSION: &str =
     "no permission to read it: chmod a+r it, or in a container the file that is mounted there";
 
-/// A file and the environment, as one place to ask for a setting.
+/// A file and the environment, in one place.
 pub struct Settings<'a> {
     table: Table,
-    /// For messages: escaped, so that they stay one line.
+    /// The path for messages. It is escaped, so that they stay one line.
     path: String,
     /// None if the file is missing.
     entries: Option<Vec<Entry>>,
@@ -134,7 +134,7 @@ impl<'a> Settings<'a> {
         message
     }
 
-    /// The keys of the file that nobody asks for.
+    /// The keys of the file that the table does not have.
     pub fn unknown(&self) -> Vec<String> {
         let keys = self.entries.iter().flatten().map(|entry| &entry.key);
         let is_known =

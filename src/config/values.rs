@@ -1,4 +1,4 @@
-//! Parsers of single values. An error is the reason, for the end of a line.
+//! Parsers of single values. Each returns the value, or the reason why it refuses the text.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::duration;
 use crate::log::Level;
 
-/// A level, and the word it was written with.
+/// A level, and the word that the user wrote for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelSetting {
     pub level: Level,

@@ -1,8 +1,8 @@
 //! Settings in a subset of YAML: nested block mappings of scalars, each on its line.
 //!
-//! Only what PyYAML (YAML 1.1) and Go's yaml.v3 (YAML 1.2 with remnants of 1.1) read alike is accepted;
-//! the rest is refused with its line. Keys have no case, as in Go's viper, which the original client
-//! reads its settings with. Section numbers are those of YAML 1.2.2.
+//! The parser accepts only what PyYAML (YAML 1.1) and Go's yaml.v3 (YAML 1.2 with remnants of 1.1) read alike. It
+//! refuses the rest with its line. Keys have no case, as in Go's viper, with which the original client reads its
+//! settings. Section numbers are those of YAML 1.2.2.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -18,7 +18,7 @@ const RESERVED: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "y", "n"
 ///
 /// # Errors
 ///
-/// The first line that is not understood, and why: `3: a tab in the indentation: use spaces`.
+/// The first line that the parser refuses, and why: `3: a tab in the indentation: use spaces`.
 pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
     let mut parser = Parser::default();
     for (number, line) in numbered_lines(text) {
@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
 struct Mapping {
     /// Spaces before each of its keys.
     indent: usize,
-    /// What its keys' full names begin with: nothing, or the parent's and a dot.
+    /// What its keys' full names begin with: nothing, or the parent's full name and a dot.
     prefix: String,
 }
 
@@ -173,7 +173,7 @@ fn value(rest: &str) -> Result<Option<String>, String> {
     Ok(Some(text.to_owned()))
 }
 
-/// Accepts spaces and a comment (§6.6). `before` names, in the refusal, what the line has before them.
+/// Accepts spaces and a comment (§6.6). The refusal calls the text before them `before`.
 fn check_end_of_line(rest: &str, before: &str) -> Result<(), String> {
     let text = rest.trim_start_matches(' ');
     let is_comment = text.starts_with('#') && text.len() < rest.len();
@@ -183,7 +183,7 @@ fn check_end_of_line(rest: &str, before: &str) -> Result<(), String> {
     Err(format!("{text:?} after {before}"))
 }
 
-/// Whether every parser reads a value without quotes as the text it is written with (§7.3.3): a word or
+/// Whether every parser reads a value without quotes as the text that is written (§7.3.3): a word or
 /// several, a whole number or a boolean as parsers print it, a duration, or an IPv4 address.
 fn is_plain(text: &str) -> bool {
     if text.contains('\t') || text.contains(": ") || text.ends_with(':') {

@@ -11,11 +11,11 @@ use super::token::Token;
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
 
-/// How long a worker does not watch the listener after it could not accept. The listener stays readable, so a
-/// level-triggered loop that went on watching it would spin.
+/// How long a worker stops watching the listener when it cannot accept. The listener stays readable, so a
+/// level-triggered loop that still watched it would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A worker warns once in this time at the most.
+/// A worker warns at most once in this time.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// The open connections of all workers together.
@@ -84,7 +84,7 @@ impl<'a> Acceptor<'a> {
                     self.pause(now, log, &error);
                     return None;
                 }
-                // An error of this one connection, which is gone.
+                // The error belongs to this one connection, which is gone.
                 Err(error) => log.debug(format_args!(
                     "action: accept_connections | result: fail | error: {error}"
                 )),
@@ -103,7 +103,7 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// A connection of this worker is closed, so another one can be accepted.
+    /// Counts a closed connection of this worker, which can now accept another one.
     pub fn release(&mut self) {
         self.open.count.fetch_sub(1, Relaxed);
         self.paused_until = None;
@@ -122,7 +122,7 @@ impl<'a> Acceptor<'a> {
             self.is_watching = false;
         } else if !is_paused && !self.is_watching {
             self.is_watching = epoll.add_shared(listener, Token::Listener.into()).is_ok();
-            // If the kernel has no memory for it, the worker tries again.
+            // If the kernel has no memory for it, the worker tries again after a pause.
             self.paused_until = (!self.is_watching).then_some(now + PAUSE);
         }
     }
@@ -132,14 +132,14 @@ impl<'a> Acceptor<'a> {
         let Some(listener) = self.listener.take() else { return false };
         self.paused_until = None;
         if self.is_watching {
-            // While other workers keep it open, it must not wake this one.
+            // Other workers may keep the listener open, and it must not wake this one.
             let _ = epoll.delete(&*listener);
         }
         Arc::into_inner(listener).is_some()
     }
 }
 
-/// Accepts a stream that does not block. An IPv4 peer of an IPv6 listener is shown as the IPv4 address it is.
+/// Accepts a stream that does not block. The address of an IPv4 peer stays IPv4 on an IPv6 listener.
 fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     let (stream, address) = listener.accept()?;
     stream.set_nonblocking(true)?;

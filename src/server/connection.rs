@@ -1,6 +1,6 @@
 //! One connection of the server: receive a message, send it back, linger until the peer has closed.
 //!
-//! Written over `Read` and `Write`: no file descriptor, no clock and no log, so that a test can be the peer.
+//! It works over `Read` and `Write` and uses no file descriptor, clock or log, so that a test can be the peer.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,7 +11,7 @@ use std::mem;
 pub enum Connection {
     /// Part of a message, without its newline.
     Receiving(Vec<u8>),
-    /// A whole message, of which the first `sent` bytes are sent.
+    /// A whole message. The server has sent its first `sent` bytes.
     Sending { message: Vec<u8>, sent: usize },
     /// The server has ended its side, and has not checked yet whether the peer has closed.
     HalfClosed,
@@ -23,11 +23,11 @@ pub enum Connection {
 /// What a read of [`Connection::receive`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Nothing. There may be more later.
+    /// No bytes yet. More may come later.
     Nothing,
-    /// Bytes, and not the end of the message.
+    /// Bytes, but not the end of the message.
     Part,
-    /// The end of the message, which is to be sent now.
+    /// The end of the message, which the server has to echo now.
     Message,
     /// The peer has ended the connection without a byte, as a health check does.
     End,
@@ -36,7 +36,7 @@ pub enum Received {
 /// Why a message could not be received.
 #[derive(Debug)]
 pub enum Error {
-    /// The message is longer than the limit, in bytes, which is the number here.
+    /// The message is longer than this limit in bytes.
     TooLong(usize),
     Io(io::Error),
 }
@@ -89,7 +89,7 @@ impl Connection {
         Ok(Received::Message)
     }
 
-    /// Takes what has been received so far for the whole message, which is to be sent now.
+    /// Treats the bytes received so far as the whole message, which the server has to echo now.
     pub fn end_message(&mut self) {
         if let Self::Receiving(buffer) = self {
             *self = Self::Sending { message: mem::take(buffer), sent: 0 };
@@ -120,7 +120,7 @@ impl Connection {
         }
     }
 
-    /// Whether not one byte has come.
+    /// Whether no byte has come.
     pub fn is_silent(&self) -> bool {
         matches!(self, Self::Receiving(buffer) if buffer.is_empty())
     }

@@ -11,9 +11,9 @@ pub struct Peer {
     pub stream: TcpStream,
     pub ip: IpAddr,
     pub connection: Connection,
-    /// Until then the echo must be sent. It never changes.
+    /// When the server must have sent the echo. It never changes.
     pub echo_deadline: Instant,
-    /// When `Service::expire` deals with the connection, if no event comes before. It follows from the state.
+    /// When `Service::expire` deals with the connection, if no event comes before. It depends on the state.
     due: Instant,
     /// Whether epoll knows the stream.
     pub is_registered: bool,

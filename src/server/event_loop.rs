@@ -8,7 +8,7 @@ use super::shutdown::Shutdown;
 use super::token::Token;
 use crate::sys::epoll::Events;
 
-/// Events of one loop iteration.
+/// The most events of one loop iteration.
 const EVENTS: usize = 256;
 
 /// Serves until the stop signal has come and everything is closed.

@@ -21,8 +21,8 @@ use accept::OpenConnections;
 use service::Service;
 use shutdown::Shutdown;
 
-/// File descriptors that are no connections: stdio, the listener, an epoll instance for each worker, and what the
-/// process was started with.
+/// File descriptors that are not connections: stdio, the listener, the eventfd, and those that the process inherited.
+/// Each worker's epoll instance is one more.
 const OTHER_DESCRIPTORS: u64 = 32;
 
 /// Serves on `listener`, which must not block, until a stop signal has come and everything is closed, with as many
@@ -37,7 +37,7 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
     for _ in 0..config.workers {
         services.push(Service::new(config, Arc::clone(&listener), &open, stop)?);
     }
-    // The workers have it now, and the last of them closes it.
+    // Each worker has a reference now, and the last worker closes the listener.
     drop(listener);
     run(services, &shutdown, &mut Log::new(config.logging_level.level))
 }

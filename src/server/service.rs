@@ -1,4 +1,4 @@
-//! What a worker does for its connections: it accepts, echoes and closes them, as far as each can go without waiting.
+//! What a worker does for its connections: it accepts them, receives, echoes, and closes them, and never waits for one.
 
 use std::fmt::Display;
 use std::io;
@@ -19,20 +19,21 @@ use crate::sys::poll::Interest;
 use crate::sys::signal::StopSignal;
 use crate::sys::stream::MoreFollows;
 
-/// Connections accepted in one loop iteration, so that those that are open need not wait for long.
+/// The most connections that one call accepts, so that the open ones need not wait for long.
 pub const ACCEPTS: usize = 64;
 
-/// What one read takes at the most, in bytes.
+/// The most bytes that one read takes.
 const SCRATCH: usize = 64 * 1024;
 
-/// A peer that has sent a part of a message, and then nothing for so long, has sent all of it.
+/// If a peer has sent part of a message and then nothing for this time, that part is the message.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// After the half-close the loop checks once, after this time, whether the peer has closed. Most have. They need no place
-/// in epoll and no event.
+/// The loop checks this long after the half-close whether the peer has closed. Most peers have, and so need neither a
+/// registration with epoll nor an event.
 const CHECK: Duration = Duration::from_millis(100);
 
-/// A loop that is awake for another reason checks after this time already. That saves a tenth of the CPU per connection.
+/// A loop that is awake for another reason checks after this time already. This saves a tenth of the CPU per
+/// connection.
 const EARLY_CHECK: Duration = Duration::from_millis(10);
 
 /// How long a peer may leave its side open after that check.
@@ -45,7 +46,7 @@ pub struct Service<'a> {
     pub connections: Connections,
     scratch: Vec<u8>,
     pub log: Log,
-    /// The level of the line for a connection that is closed: DEBUG, and INFO once the shutdown has begun.
+    /// The level of the line for a closed connection: DEBUG, and INFO once the shutdown has begun.
     pub close_level: Level,
     /// The time of this loop iteration.
     pub now: Instant,
@@ -73,7 +74,7 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// Whether nothing is open, and nothing can be.
+    /// Whether the worker has neither the listener nor a connection.
     pub fn is_over(&self) -> bool {
         self.acceptor.listener().is_none() && self.connections.is_empty()
     }
@@ -104,7 +105,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Reads all that has arrived, if the message is not complete before.
+    /// Reads until the message is complete or nothing more has arrived.
     pub fn receive_all(&mut self, index: usize) {
         while self.receive(index) {}
     }
@@ -173,7 +174,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Closes a connection whose peer has closed. Otherwise waits for that.
+    /// Closes a connection whose peer has closed. If the peer has not, the server lingers.
     fn check_closed(&mut self, index: usize) {
         let Some(peer) = self.connections.get_mut(index) else { return };
         if Connection::has_closed(&mut &peer.stream, &mut self.scratch) {
@@ -220,7 +221,7 @@ impl<'a> Service<'a> {
     }
 
     fn expire_receiving(&mut self, index: usize) {
-        // Read first what lies in the socket: the whole process may have been paused.
+        // Read first what lies in the socket, because somebody may have paused the whole process.
         self.receive_all(index);
         let Some(peer) = self.connections.get_mut(index) else { return };
         if !matches!(peer.connection, Connection::Receiving(_)) || peer.due() > self.now {
@@ -228,7 +229,7 @@ impl<'a> Service<'a> {
         }
         let is_idle = peer.due() < peer.echo_deadline;
         if is_idle {
-            // What the peer has sent is the message.
+            // The bytes received so far are the message.
             peer.connection.end_message();
             self.echo(index);
         } else {

@@ -1,11 +1,11 @@
-//! The graceful shutdown, of all workers together. It has four phases:
+//! The graceful shutdown of all workers together. It has four phases:
 //!
 //! 1. Serving: no stop signal has come. The first worker that sees the signal begins the shutdown: a filter on the
 //!    listener drops SYNs, and the log names the signal.
-//! 2. Grace: the workers go on as before. A handshake that is under way ends in a connection, and its message
-//!    arrives.
+//! 2. Grace: the workers go on as before. A handshake that is under way becomes a connection, and its
+//!    message arrives.
 //! 3. Draining: each worker accepts what is left in the queue, lets go of the listener, and closes the connections that
-//!    have sent nothing. A listener that is closed sooner resets connections that a peer already holds open.
+//!    have sent nothing. A listener that closes sooner resets connections that a peer already holds open.
 //!    Half-received messages, and echoes that a peer has not taken, go on.
 //! 4. Over: SERVER_DRAIN_TIMEOUT has passed since the signal. Each worker closes all that is left.
 
@@ -41,14 +41,14 @@ impl Shutdown {
         Self { drain_timeout, began_at: OnceLock::new() }
     }
 
-    /// The phase at the time of this loop iteration. The first worker that sees the stop signal begins the shutdown. Checks
-    /// the flag, not the event: the signal may arrive after epoll_wait(2) has returned.
+    /// The phase at the time of this loop iteration. The first worker that sees the stop signal begins the shutdown. It
+    /// checks the flag, not the event, because the signal may arrive after epoll_wait(2) has returned.
     pub fn phase(&self, service: &mut Service) -> Phase {
         let Some(signal) = signal::received() else { return Phase::Serving };
         service.close_level = Level::Info;
         self.began_at.get_or_init(|| {
             if let Some(listener) = service.acceptor.listener() {
-                // If it fails, a connection that is made just before the close may be reset.
+                // If this fails, the close may reset a connection that a peer has just made.
                 let _ = drop_handshakes(listener);
             }
             let log = &mut service.log;
@@ -94,11 +94,11 @@ fn drain(service: &mut Service) {
     if service.acceptor.listener().is_none() {
         return;
     }
-    // They make room for those in the queue.
+    // These make room for the connections in the queue.
     close_silent(service);
     // This ends, because no new handshake begins.
     while service.accept_some() {}
-    // A pause means that the queue may not be empty, and has to wait until a connection closes.
+    // After a pause the queue may not be empty: it has to wait until a connection closes.
     if service.acceptor.paused_until.is_none() {
         close_listener(service);
         close_silent(service);
@@ -120,7 +120,7 @@ fn close_listener(service: &mut Service) {
     }
 }
 
-/// Closes the connections that have sent nothing. What has arrived by now is still served.
+/// Closes the connections that have sent nothing. The server still serves what has arrived by now.
 fn close_silent(service: &mut Service) {
     for index in service.connections.indices() {
         service.advance(index);
@@ -131,7 +131,7 @@ fn close_silent(service: &mut Service) {
     }
 }
 
-/// Closes all connections. What has arrived by now is still served.
+/// Closes all connections. The server still serves what has arrived by now.
 fn close_all(service: &mut Service, drain_timeout: Duration) {
     for index in service.connections.indices() {
         service.receive_all(index);

@@ -1,6 +1,6 @@
-//! What an event of epoll is about.
+//! The number that comes with an event of epoll.
 
-/// A registered file descriptor.
+/// What is registered with epoll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
     Signal,

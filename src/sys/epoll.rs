@@ -1,7 +1,7 @@
 //! epoll(7), level-triggered. The event of a listener comes again while its queue is not empty. The event of any other
-//! file descriptor is one-shot: it comes once, and again only after the loop has rearmed it, at once if there is
-//! still something to read. So the loop never has to read a socket until it is empty, and no peer can keep the loop
-//! to itself.
+//! file descriptor is one-shot: it comes once, and again only after the loop has rearmed it, but then at
+//! once if there is still something to read. So the loop never has to read a socket until it is empty, and no peer
+//! can keep the loop to itself.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -53,7 +53,7 @@ impl Epoll {
         Ok(())
     }
 
-    /// Waits for events, at most `timeout` (rounded up to a millisecond), or without a limit if there is none. A
+    /// Waits for events, at most for `timeout` (rounded up to a millisecond), or without a limit if it is None. A
     /// signal ends the wait with no event.
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         let epoll = self.0.as_raw_fd();

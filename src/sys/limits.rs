@@ -1,9 +1,9 @@
 //! Limits of the process.
 #![allow(unsafe_code)]
 
-/// Raises the soft limit on open file descriptors to the hard one, the most that a process may take
-/// without privilege (getrlimit(2)), and returns what holds now. The soft default of 1024 is there for
-/// programs that use select(2).
+/// Raises the soft limit on open file descriptors to the hard one, the most that a process may have without privilege
+/// (getrlimit(2)), and returns the soft limit that holds now. The soft default is 1024 because of programs that use
+/// select(2).
 pub fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit, and the resource is a valid one: it cannot fail.

@@ -17,9 +17,9 @@ pub fn listen(address: SocketAddr, backlog: u16) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Drops SYNs from now on, without an answer. A handshake that has begun still ends in a connection, in an
-/// accept queue that has room for it, if its ACK comes before the listener is closed. So nobody connects,
-/// and is reset, between the last accept and the close.
+/// Drops SYNs from now on, without an answer. A handshake that has begun still becomes a connection, if the accept
+/// queue has room for it and its ACK comes before the listener closes. So the close resets nobody who has connected
+/// after the last accept.
 ///
 /// A classic BPF program (socket(7), SO_ATTACH_FILTER) drops each segment that has SYN without ACK
 /// among its flags, which are the byte at offset 13 of the TCP header (RFC 9293, section 3.1).
@@ -38,7 +38,7 @@ pub fn drop_handshakes(listener: &TcpListener) -> io::Result<()> {
     let (fd, level, name) = (listener.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
     // SAFETY: the pointer and the length describe a live sock_fprog, whose program is live too.
     check(unsafe { libc::setsockopt(fd, level, name, pointer, length) })?;
-    // A longer accept queue, as long as net.core.somaxconn permits: room for the handshakes under way.
+    // Make the accept queue as long as net.core.somaxconn permits, so that it has room for the handshakes under way.
     // SAFETY: takes no pointers.
     check(unsafe { libc::listen(listener.as_raw_fd(), u16::MAX.into()) })?;
     Ok(())

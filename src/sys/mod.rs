@@ -1,4 +1,4 @@
-//! The kernel behind safe functions: the only module with `unsafe`.
+//! The kernel behind safe functions. This is the only module with `unsafe`.
 
 pub mod epoll;
 mod errno;

@@ -1,4 +1,4 @@
-//! poll(2), for a wait on one or two file descriptors, which change from call to call.
+//! poll(2), for waits on one or two file descriptors that change from call to call.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use super::errno::check;
 use super::time::milliseconds;
 
-/// What to wait for, as poll(2) and epoll(7) number it alike. Errors and hang-ups always end a wait: the
-/// next read or write returns them.
+/// What to wait for. poll(2) and epoll(7) use the same numbers. Errors and hang-ups always end a wait, and the next
+/// read or write returns them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     Readable = libc::POLLIN as isize,
     Writable = libc::POLLOUT as isize,
 }
 
-/// Waits until one of two file descriptors is ready, at most `timeout` (rounded up to a millisecond),
-/// and returns which are. An interrupting signal ends the wait with neither. A `None` is skipped.
+/// Waits until one of two file descriptors is ready, at most for `timeout` (rounded up to a millisecond),
+/// and returns which are ready. A signal ends the wait with neither. poll(2) skips a `None`.
 pub fn wait(
     descriptors: [Option<(BorrowedFd<'_>, Interest)>; 2],
     timeout: Duration,

@@ -31,14 +31,14 @@ static WATCHDOG: AtomicU32 = AtomicU32::new(MARGIN);
 pub struct StopSignal(OwnedFd);
 
 impl StopSignal {
-    /// Installs the handlers (sigaction(2)). Called once, before anything else.
+    /// Installs the handlers (sigaction(2)). `main` calls it once, before anything else.
     pub fn install() -> io::Result<Self> {
         // SAFETY: takes no pointers.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: eventfd(2) has just opened it, and nobody else owns it.
         let stop = Self(unsafe { OwnedFd::from_raw_fd(fd) });
         EVENTFD.store(stop.0.as_raw_fd(), SeqCst);
-        // A handler, because the kernel drops a signal without one when the process is PID 1.
+        // SIGALRM needs a handler, because the kernel drops a signal without one if the process is PID 1.
         set_handler(libc::SIGALRM, on_alarm)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
             // A shell starts `program &` with SIGINT ignored, and it must stay ignored.
@@ -62,7 +62,7 @@ impl AsFd for StopSignal {
     }
 }
 
-/// Tells the watchdog how long a shutdown may take, rounded up to a second: 0 without this call.
+/// Tells the watchdog how long a shutdown may take, rounded up to a second. Without this call the time is 0.
 pub fn set_shutdown_time(time: Duration) {
     let seconds = time.as_nanos().div_ceil(1_000_000_000);
     let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
@@ -78,8 +78,8 @@ pub fn received() -> Option<&'static str> {
     }
 }
 
-/// Calls only write, alarm and atomics, which are async-signal-safe (signal-safety(7)). It leaves errno alone,
-/// because a write of 1 to an open eventfd cannot fail.
+/// The handler uses only write, alarm and atomics, which are async-signal-safe (signal-safety(7)). It leaves errno
+/// alone, because a write of 1 to an open eventfd cannot fail.
 extern "C" fn on_stop(signal: libc::c_int) {
     if FIRST.compare_exchange(0, signal, SeqCst, SeqCst).is_err() {
         return;

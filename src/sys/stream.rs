@@ -1,5 +1,5 @@
-//! What std's `TcpStream` lacks: a connect that never blocks, the last bytes and the end of a stream in
-//! one packet, and the detection of a dead path.
+//! What std's `TcpStream` lacks: a connect that never blocks, the last bytes and the end of stream in one packet, and
+//! the detection of a dead path.
 #![allow(unsafe_code)]
 
 use std::io::{self, Write};
@@ -8,9 +8,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::errno::check;
 
-/// A writer that tells the kernel that more follows (MSG_MORE, send(2)). The kernel holds the last, partial segment back
-/// until the half-close, which must follow at once, so the end of the echo and the end of the stream leave in one
-/// packet. On loopback that saves a fifth of the CPU per connection.
+/// A writer that tells the kernel that more follows (MSG_MORE, send(2)). The kernel holds the last, partial segment
+/// back until the half-close, which must follow at once, so the end of the echo and the end of the stream leave in one
+/// packet. On loopback this saves a fifth of the CPU per connection.
 pub struct MoreFollows<'a>(pub &'a TcpStream);
 
 impl Write for MoreFollows<'_> {
@@ -27,8 +27,8 @@ impl Write for MoreFollows<'_> {
     }
 }
 
-/// Begins to connect, without waiting: a write tells the outcome (`WouldBlock` until there is one).
-/// Fails as socket(2) and connect(2) do.
+/// Begins to connect, without waiting. The first write returns the outcome, and `WouldBlock` until there is one. Fails
+/// as socket(2) and connect(2) do.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -42,8 +42,9 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether the kernel has connected the socket to itself. It says so only once the connection stands. Where nobody listens on a local port, the kernel may pick
-/// that same port for our side (RFC 9293, section 3.5). Such a socket gives a perfect echo, and there is no server.
+/// Whether the kernel has connected the socket to itself; false until the socket is connected. If nobody listens on a
+/// local port, the kernel may pick that same port for our side (RFC 9293, section 3.5). Such a socket gives a perfect
+/// echo, and there is no server.
 pub fn is_connected_to_itself(stream: &TcpStream) -> bool {
     match (stream.local_addr(), stream.peer_addr()) {
         (Ok(local), Ok(peer)) => local == peer,
@@ -79,11 +80,11 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
 }
 
 /// Has the kernel end the connection with ETIMEDOUT when its peer's host has acknowledged nothing for `seconds`, or has
-/// taken nothing of what was sent for so long. A wait for a slow answer goes on; a wait on a cut network ends. With
+/// taken no data for so long. A wait for a slow answer goes on; a wait on a cut network ends. With
 /// keep-alive on, TCP_USER_TIMEOUT limits the probes too (tcp(7)).
 ///
-/// Docker Swarm needs it: when a node is lost, the server starts on another one with another address, and a client
-/// that still waits for its echo would wait for the rest of `server.timeout`.
+/// Docker Swarm needs it. When a node is lost, the server starts on another node with another address. A client that
+/// still waits for its echo would wait for the rest of `server.timeout`.
 pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
     let milliseconds = 1000 * i32::from(seconds);
     set_option(stream, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;

@@ -4,14 +4,14 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-/// A timeout for poll(2) or epoll_wait(2), at most 24 days. Rounded up: rounded down, the last fraction
-/// of a millisecond before a deadline would be a busy loop.
+/// A timeout for poll(2) or epoll_wait(2), at most 24 days. It is rounded up, because otherwise the last fraction of a
+/// millisecond before a deadline would be a busy loop.
 pub fn milliseconds(timeout: Duration) -> libc::c_int {
     timeout.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
 }
 
-/// The local time, by TZ, of a moment in seconds since the epoch, as `2026-11-23 17:33:53`. See
-/// localtime_r(3); a date in the year 1900 where the C library cannot convert the moment.
+/// The local time, by TZ, of a moment in seconds since the epoch, as `2026-11-23 17:33:53` (localtime_r(3)). If the C
+/// library cannot convert the moment, the date is in the year 1900.
 pub fn local_time(seconds: i64) -> String {
     let mut broken_down = MaybeUninit::zeroed();
     // SAFETY: both pointers are to live values of this frame.

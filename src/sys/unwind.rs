@@ -1,15 +1,13 @@
-//! Nothing to unwind a stack with, in the static release build: there a panic aborts.
+//! Replaces the stack unwinder in the static release build, where a panic aborts.
 //!
-//! A panic's message can end in a backtrace. For that std brings an unwinder and a reader of debugging
-//! symbols along, three quarters of an empty program of 395 kB, and finds no names: the image's programs
-//! are stripped. All of it is reached through `_Unwind_Backtrace`. Here that is a walk along a stack that
-//! ends at once; link-time optimization sees that the rest is never reached, and drops it. The message
-//! itself, with file and line, stays.
+//! A panic's message can end in a backtrace. For that, std brings an unwinder and a reader of debugging symbols: three
+//! quarters of an empty program of 395 kB. They would find no names, because the image's programs are stripped. std
+//! reaches all of it through `_Unwind_Backtrace`. Here that function walks a stack that ends at once. Link-time
+//! optimization sees that nothing reaches the rest, and drops it. The message itself, with file and line, stays.
 //!
-//! These twelve are all that std refers to (1.85 to 1.97) of the Itanium C++ ABI, Exception Handling,
-//! level I, and its extensions by gcc. If a later std needs one more, the linker will load it from the C
-//! compiler's library, together with those in the same file, and fail because they are there twice: then
-//! it belongs here.
+//! Of the Itanium C++ ABI (Exception Handling, level I) and its extensions by gcc, std 1.85 to 1.97 refers to these
+//! twelve functions alone. If a later std needs one more, the linker loads it from the C compiler's library, together
+//! with those in the same file, and fails because they are there twice. Then add it here.
 #![cfg(all(panic = "abort", target_env = "musl"))]
 #![allow(unsafe_code)]
 
@@ -23,7 +21,7 @@ extern "C" fn _Unwind_Backtrace(_trace: *const c_void, _argument: *mut c_void) -
     END_OF_STACK
 }
 
-/// Where std refers to a function and never calls it, its name is enough.
+/// Functions that std refers to and never calls: their names are enough.
 macro_rules! never_called {
     ($($name:ident)*) => {
         $(

@@ -214,17 +214,3 @@ def test_sigterm_while_an_address_does_not_answer(network, attached):
     eventually(lambda: "action: config" in logs("client1"), "the client has begun")
     docker("stop", "--time", "3", "client1")
     assert states(["client1"]) == [(True, 0)], logs("client1")
-
-
-def test_no_socket_is_its_own_server(network):
-    """With one port to choose from, the kernel connects the client to itself: a perfect echo of nobody.
-
-    For a second after that (TIME_WAIT) there is no port at all, so only the first attempt is sure to meet itself.
-    """
-    isolated = ["--network", "none", "--sysctl", "net.ipv4.ip_local_port_range=40000 40000"]
-    start("client1", *isolated, CLI_SERVER_ADDRESS="127.0.0.1:40000")
-    eventually(lambda: ended("client1"), "the client gives up")
-    assert states(["client1"]) == [(True, 1)]
-    assert "result: success | client_id: 1 | msg" not in logs("client1")
-    assert f"{RETRY} | client_id: 1 | attempt: 2 | error: 127.0.0.1:40000: Connection refused" in logs("client1")
-    assert "error: given up after 2s: 127.0.0.1:40000: " in logs("client1")

@@ -41,7 +41,10 @@ fn refuses_what_is_no_target_and_no_number() {
     for target in ["nothing", "tests", "server", "docker"] {
         let done = make(&directory, &[target]);
         assert_eq!(done.status, 2, "{target}: {done:?}");
-        assert!(done.stderr.starts_with(&format!("there is no {target}: make alone")), "{done:?}");
+        assert!(
+            done.stderr.starts_with(&format!("there is no target {target}: make alone")),
+            "{done:?}"
+        );
     }
     directory.fake("cargo", "");
     for seconds in ["abc", "0", "-1", ""] {

@@ -1,4 +1,4 @@
-//! The client as a test drives it, and what its shutdown has to look like.
+//! The client as a test drives it, and the check of its shutdown.
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -10,11 +10,11 @@ use super::program::{CLIENT, Ended, Program, command};
 use super::{DEADLINE, field, until, untimed};
 
 pub const HOUR: (&str, &str) = ("CLI_SERVER_TIMEOUT", "1h");
-/// TCP has no broadcast, so the kernel itself refuses this one.
+/// TCP has no broadcast, so the kernel itself refuses this address.
 pub const UNREACHABLE: &str = "255.255.255.255:1";
 pub const DELIVERED: &str = "receive_message | result: success";
 
-/// A client that sends `amount` messages to `address`, with `environment` on top of what it needs.
+/// A client that sends `amount` messages to `address`, with `environment` on top of the required settings.
 pub fn client(address: &str, amount: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = command(CLIENT, &[("CLI_ID", "1"), ("CLI_LOOP_PERIOD", "1ms")]);
     command.env("CLI_SERVER_ADDRESS", address).env("CLI_LOOP_AMOUNT", amount);
@@ -47,7 +47,7 @@ pub fn accept(listener: &TcpListener) -> (TcpStream, Vec<u8>) {
     (stream, message)
 }
 
-/// Waits until somebody asks for a connection to `address`, and gets no answer.
+/// Waits until somebody asks for a connection to `address` and has no answer.
 pub fn wait_for_connecting(address: &str) {
     let port = address.rsplit_once(':').unwrap().1.parse().unwrap();
     until("a connection request", || is_asked_for(port));
@@ -71,8 +71,8 @@ pub fn assert_delivered(ended: &Ended, amount: usize) {
     assert_eq!(ended.count("loop_finished | result: success"), 1);
 }
 
-/// Ends a client that is where `begin` brings it: gracefully, each resource closed in this order.
-/// A busy machine adds to the time, but not each time: one of many tries has to be fast.
+/// Stops a client at the point to which `begin` brings it. It must end gracefully and close each resource in this
+/// order. A busy machine adds to the time, but not each time, so one of many tries has to be fast.
 pub fn assert_ends<T>(closings: &[&str], begin: impl Fn() -> (Program, T)) {
     let mut times = Vec::new();
     while times.iter().all(|time| *time >= Duration::from_millis(500)) {

@@ -1,4 +1,4 @@
-//! What a program has to do without: descriptors, memory, disk, a stdout, root's rights.
+//! Programs without some resources: file descriptors, a stdout, root's rights.
 
 use std::process::Command;
 use std::ptr;
@@ -12,7 +12,7 @@ pub fn allow_descriptors(count: u64) {
     assert!(limit >= count + 500, "needs a hard limit of {} descriptors (ulimit -Hn)", count + 500);
 }
 
-/// Has `command` run with `count` descriptors at the most.
+/// Makes `command` run with `count` descriptors at the most.
 pub fn limit_descriptors(command: &mut Command, count: u64) {
     let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
     // SAFETY: the pointer is to a live rlimit.
@@ -37,19 +37,19 @@ pub fn set_descriptor_limit(pid: i32, count: u64) {
     check(unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &limit, ptr::null_mut()) }).unwrap();
 }
 
-/// Has `command` start without a stdout.
+/// Makes `command` start without a stdout.
 pub fn close_stdout(command: &mut Command) {
     // SAFETY: takes no pointers; nothing runs between here and exec that owns the descriptor.
     before_exec(command, || check(unsafe { libc::close(libc::STDOUT_FILENO) }));
 }
 
-/// Takes from root what lets it read everybody's files, at the exec: capabilities(7).
+/// Takes the capabilities from root that let it read everybody's files, at the exec: capabilities(7).
 pub fn keep_to_permissions(command: &mut Command) {
     const DAC_OVERRIDE: i32 = 1;
     const DAC_READ_SEARCH: i32 = 2;
     before_exec(command, || {
         for capability in [DAC_OVERRIDE, DAC_READ_SEARCH] {
-            // SAFETY: takes no pointers. It is refused to whoever has neither.
+            // SAFETY: takes no pointers. The kernel refuses it to a process that has neither.
             unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability) };
         }
         Ok(())

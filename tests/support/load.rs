@@ -1,4 +1,4 @@
-//! Clients in numbers.
+//! Many clients at a time.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ pub struct Sent {
     pub message: String,
     /// From the connect to the end of the write.
     pub took: Duration,
-    /// What came back until the end of stream.
+    /// The bytes that came back until the end of stream.
     pub echo: io::Result<Vec<u8>>,
 }
 
@@ -27,7 +27,7 @@ impl Sent {
     }
 }
 
-/// Clients that each send one message after the other, as fast as they are answered.
+/// Clients that each send one message after the other, as fast as the echoes come.
 pub struct Load {
     clients: Vec<JoinHandle<Vec<Sent>>>,
     answered: Arc<AtomicUsize>,
@@ -35,8 +35,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts `clients` of them. Each goes on until it cannot connect any more or has no echo, and
-    /// ends a connection that has ended by `close`.
+    /// Starts `clients` of them. Each goes on until it cannot connect any more or gets no echo, and closes each
+    /// connection with `close`.
     pub fn start(address: SocketAddr, clients: usize, close: fn(TcpStream)) -> Self {
         let (answered, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let run = |client| {
@@ -68,19 +68,19 @@ impl Load {
         }
     }
 
-    /// What became of all messages, once no client can connect any more.
+    /// Waits until no client can connect any more, and returns all messages.
     pub fn join(self) -> Vec<Sent> {
         self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     }
 
-    /// Lets each client finish the message that it is at.
+    /// Stops each client after its current message.
     pub fn stop(self) -> Vec<Sent> {
         self.stop.store(true, Relaxed);
         self.join()
     }
 }
 
-/// None where there is no connection.
+/// None if there is no connection.
 fn send(address: SocketAddr, message: String, close: fn(TcpStream)) -> Option<Sent> {
     let start = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).ok()?;

@@ -1,6 +1,6 @@
-//! Log lines, read as strictly as a grader may read them, and the table of docs/reference.md of all of them.
+//! Log lines, read as strictly as a grader may read them, and the table of all of them in docs/reference.md.
 
-/// A row of the table of docs/reference.md: a line that a program may write.
+/// A row of the table in docs/reference.md: a line that a program may write.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row<'a> {
     pub action: &'a str,
@@ -10,13 +10,13 @@ pub struct Row<'a> {
     pub levels: Vec<&'a str>,
 }
 
-/// What a program has written.
+/// A line that a program has written.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     pub level: &'a str,
     pub action: &'a str,
     pub result: &'a str,
-    /// The others, by name and value.
+    /// The other fields, by name and value.
     pub fields: Vec<(&'a str, &'a str)>,
 }
 
@@ -52,7 +52,7 @@ pub fn parse(line: &str) -> Option<Line<'_>> {
         _ => c == form,
     });
     let (level, rest) = rest.split_at_checked("CRITICAL ".len())?;
-    // A separator in a value, or a control character, is one that was not escaped.
+    // If a value has a separator or a control character, the program has not escaped it.
     let is_escaped = |value: &str| !value.contains(|c: char| c == '|' || c.is_control());
     let mut fields = rest.split(" | ").map(|field| {
         let (name, value) = field.split_once(": ")?;
@@ -67,7 +67,7 @@ pub fn parse(line: &str) -> Option<Line<'_>> {
     is_time.then_some(Line { level, action, result, fields })
 }
 
-/// Holds what `program` has written against the table of docs/reference.md.
+/// Checks the lines of `program` against the table in docs/reference.md.
 pub fn check(program: &str, lines: &[String]) {
     let table = table(include_str!("../../docs/reference.md"));
     for text in lines {

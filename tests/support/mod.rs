@@ -1,5 +1,5 @@
-//! What the tests share: the real programs as a test drives them, their peers, and what they need of the machine.
-//! Every wait has a deadline.
+//! The tests share this: the real programs as a test drives them, their peers, and what they need of the machine. Every
+//! wait has a deadline.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(unsafe_code)]
 
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Long enough for the busiest machine; what is right never takes it. Below the minute of SERVER_TIMEOUT.
+/// Long enough for the busiest machine: a correct program never takes this long. It is below the minute of
+/// SERVER_TIMEOUT.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A new directory for the files of one test.
@@ -52,7 +53,7 @@ pub fn untimed(line: &str) -> &str {
     &line["2026-11-23 17:33:53 ".len()..]
 }
 
-/// What a system call has returned, or its error.
+/// The result of a system call, or its error.
 pub fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

@@ -1,4 +1,4 @@
-//! What a process takes of the machine, mostly as /proc has it.
+//! The resources of a process, mostly from /proc.
 
 use std::collections::HashSet;
 use std::fs;
@@ -26,10 +26,10 @@ fn status(pid: i32, field: &str) -> String {
     values.next().unwrap_or_else(|| panic!("no {field} in {status}")).trim().to_owned()
 }
 
-/// What the process's descriptors are: `socket:[…]`, `anon_inode:[eventpoll]`, `/dev/null`, …
+/// The kinds of the process's descriptors: `socket:[…]`, `anon_inode:[eventpoll]`, `/dev/null`, …
 pub fn descriptors(pid: i32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("a running process");
-    // One may be closed while the directory is read.
+    // The process may close one during the read of the directory.
     let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
     links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
@@ -50,7 +50,7 @@ pub fn processor_time(pid: i32) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Where a process of this machine listens, once it does.
+/// The address on which a process of this machine listens, once it does.
 pub fn listening_address(pid: i32) -> Option<SocketAddr> {
     let sockets: HashSet<String> = descriptors(pid).into_iter().collect();
     let mut listeners = tcp_table("0A").into_iter();

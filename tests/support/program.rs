@@ -1,4 +1,5 @@
-//! A running program: started with an environment of its own, its lines read as they come, killed when it is dropped.
+//! A running program. It starts with an environment of its own, a thread reads its lines as they come, and drop kills
+//! it.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -13,7 +14,7 @@ use super::{DEADLINE, log_lines};
 pub const SERVER: &str = env!("CARGO_BIN_EXE_server");
 pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 
-/// A command with nothing of this process's environment, in an empty directory of its own.
+/// A command with nothing of this process's environment, in an empty directory.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = run(program);
     command.env_clear().envs(environment.iter().copied()).current_dir(empty_directory());
@@ -22,7 +23,7 @@ pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Has `command` make some system calls between fork and exec.
+/// Makes `command` run some system calls between fork and exec.
 pub fn before_exec<T>(
     command: &mut Command,
     calls: impl Fn() -> io::Result<T> + Send + Sync + 'static,
@@ -31,14 +32,14 @@ pub fn before_exec<T>(
     unsafe { command.pre_exec(move || calls().map(drop)) };
 }
 
-/// Tests in the background of a shell inherit SIGINT as ignored, and a program that does keeps it so.
+/// Tests in the background of a shell inherit SIGINT as ignored, and the programs would keep it ignored.
 fn restore_sigint() -> io::Result<()> {
     // SAFETY: takes no pointers.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     Ok(())
 }
 
-/// TEST_RUNNER is what runs the programs of another processor: tests/arm64.sh.
+/// TEST_RUNNER runs the programs of another processor: tests/arm64.sh.
 fn run(program: &str) -> Command {
     let Some(runner) = std::env::var_os("TEST_RUNNER") else { return Command::new(program) };
     let mut command = Command::new(runner);
@@ -52,7 +53,7 @@ fn empty_directory() -> PathBuf {
     directory
 }
 
-/// What a program said and how it ended.
+/// The output of a program, and how it ended.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -69,10 +70,10 @@ impl Ended {
 
 type Lines = Arc<(Mutex<(Vec<String>, bool)>, Condvar)>;
 
-/// A running program. Killed when it is dropped.
+/// A running program. Drop kills it.
 pub struct Program {
     pub child: Child,
-    /// None of a program that writes no log.
+    /// None for a program that writes no log.
     name: Option<&'static str>,
     lines: Lines,
 }
@@ -119,7 +120,7 @@ impl Program {
         let mut guard = self.lines.0.lock().unwrap();
         let (mut found, mut seen) = (Vec::new(), 0);
         loop {
-            // Only the new ones: the thread that reads them waits meanwhile.
+            // Search only the new lines, because the thread that reads them waits meanwhile.
             found.extend(guard.0[seen..].iter().filter(|line| line.contains(part)).cloned());
             seen = guard.0.len();
             if found.len() >= count {
@@ -145,7 +146,8 @@ impl Program {
         self.signal(libc::SIGTERM);
     }
 
-    /// Waits for the exit, and for the last line. What the server or a client has logged has to be in the table of docs/reference.md.
+    /// Waits for the exit, and for the last line. The table in docs/reference.md must have all lines of a server or
+    /// client.
     pub fn wait(mut self) -> Ended {
         let status = self.wait_for_exit(DEADLINE);
         let start = Instant::now();
@@ -184,7 +186,7 @@ impl Program {
         }
     }
 
-    /// Sends SIGTERM and says how long the shutdown took.
+    /// Sends SIGTERM, and returns how long the shutdown took.
     pub fn stop(self) -> (Ended, Duration) {
         let start = Instant::now();
         self.terminate();

@@ -1,9 +1,9 @@
-//! A peer that follows a script: what each read brings, and what becomes of each write. The fuzzers use it too.
+//! A peer that follows a script of what each read returns and what happens to each write. The fuzzers use it too.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-/// What one read brings. After the last one there is nothing to read.
+/// What one read returns. After the last one there is nothing to read.
 #[derive(Debug, Clone)]
 pub enum Arrival {
     Bytes(Vec<u8>),
@@ -12,7 +12,7 @@ pub enum Arrival {
     Reset,
 }
 
-/// What becomes of one write. After the last one all is taken.
+/// What happens to one write. After the last one the peer takes everything.
 #[derive(Debug, Clone, Copy)]
 pub enum Room {
     For(usize),
@@ -24,11 +24,11 @@ pub enum Room {
 pub struct Script {
     pub arrivals: VecDeque<Arrival>,
     pub rooms: VecDeque<Room>,
-    /// What reads have given out.
+    /// The bytes that reads have returned.
     pub given: Vec<u8>,
-    /// What writes have taken.
+    /// The bytes that writes have taken.
     pub taken: Vec<u8>,
-    /// Reads since a test has set it to 0.
+    /// The reads since a test has set this to 0.
     pub reads: usize,
     /// The peer has ended its side.
     pub has_ended: bool,
@@ -41,7 +41,7 @@ impl Script {
         Self { arrivals: arrivals.to_vec().into(), rooms: rooms.to_vec().into(), ..Self::default() }
     }
 
-    /// Nothing more happens in it.
+    /// Whether the script has no more steps.
     pub fn is_over(&self) -> bool {
         self.arrivals.is_empty() && self.rooms.is_empty()
     }

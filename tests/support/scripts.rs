@@ -1,5 +1,5 @@
-//! A directory with the shell scripts and what they need, where a fake command can stand for a real one. What needs an
-//! engine is in tests/docker.
+//! A directory with the shell scripts and what they need, where a fake command can stand for a real one. Tests that
+//! need an engine are in tests/docker.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ pub const PROGRAMS: [(&str, &str); 3] = [
     ("gen", env!("CARGO_BIN_EXE_gen")),
 ];
 
-/// A directory of a test's own, with a copy of what the scripts need; a space in its name is part of the test.
+/// A test's own directory, with copies of the files that the scripts need. The space in its name is part of the test.
 pub struct Directory(pub PathBuf);
 
 impl Directory {
@@ -47,7 +47,7 @@ impl Directory {
         Self(directory)
     }
 
-    /// The same, with the programs where `cargo build --release` puts them.
+    /// Such a directory with the programs where `cargo build --release` puts them.
     pub fn built(test: &str) -> Self {
         let directory = Self::new(test);
         for (name, program) in PROGRAMS {
@@ -64,7 +64,7 @@ impl Directory {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A command that goes before any of the same name.
+    /// A fake command, which scripts find before the real one of the same name.
     pub fn fake(&self, name: &str, script: &str) {
         self.script(&format!("bin/{name}"), script);
     }
@@ -77,7 +77,7 @@ impl Directory {
     }
 
     pub fn command(&self, shell: &str, script: &str, arguments: &[&str]) -> Command {
-        // The limit is by the machine's own timeout, and the script finds the test's commands first.
+        // The machine's own timeout keeps the limit, and the script finds the test's commands first.
         let path =
             format!("PATH={}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         let mut command = Command::new("timeout");
@@ -85,12 +85,12 @@ impl Directory {
         command.arg(self.path(script)).args(arguments);
         command.current_dir(self.path("elsewhere")).stdin(Stdio::null());
         command.env("TMPDIR", self.temporary());
-        // Wherever the user's cargo puts programs, the scripts look in target/release.
+        // The scripts look in target/release, wherever the user's cargo puts programs.
         command.env("CARGO_TARGET_DIR", "/nowhere").env("CARGO_BUILD_TARGET", "none");
         command
     }
 
-    /// A directory for temporary files, which has to be empty at last.
+    /// A directory for temporary files, which has to be empty in the end.
     pub fn temporary(&self) -> PathBuf {
         self.path("temporary files")
     }
@@ -104,13 +104,13 @@ impl Directory {
     }
 }
 
-/// What gen prints when it is run by hand.
+/// The output of gen when a user runs it by hand.
 pub fn gen_prints(arguments: &[&str]) -> String {
     let (_, program) = PROGRAMS[2];
     ended(Command::new(program).args(arguments).output().unwrap()).stdout
 }
 
-/// Puts BusyBox's applets before the commands of this machine. Says so and returns false where there is no BusyBox.
+/// Puts BusyBox's applets before the commands of this machine. If there is no BusyBox, it says so and returns false.
 pub fn busybox(directory: &Directory) -> bool {
     let mut install = Command::new("busybox");
     let made = install.args(["--install", "-s"]).arg(directory.path("bin")).status();

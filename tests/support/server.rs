@@ -1,4 +1,4 @@
-//! A running server, and what a peer of it does.
+//! A running server, and the actions of its peers.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,12 +17,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with `environment` on top of what it needs, and waits until it listens.
+    /// Starts it with `environment` on top of the required settings, and waits until it listens.
     pub fn start(environment: &[(&str, &str)]) -> Self {
         Self::from(Program::spawn(&mut Self::command(environment)))
     }
 
-    /// A free port of loopback, and what has no default.
+    /// A free port of loopback, and the other settings that have no default.
     pub const REQUIRED: [(&str, &str); 4] = [
         ("SERVER_PORT", "0"),
         ("SERVER_BIND", "127.0.0.1"),
@@ -67,8 +67,8 @@ pub fn mute(program: Program) -> Server {
     Server { program, address }
 }
 
-/// A port of 127.0.0.1 that refuses connections, and that a server can be given: as long as a socket
-/// is bound to it the kernel picks it for nobody else.
+/// A port of 127.0.0.1 that refuses connections until a server listens on it. The kernel gives it to nobody else,
+/// because a socket is bound to it.
 pub struct Reserved(TcpListener);
 
 impl Reserved {
@@ -89,8 +89,8 @@ impl Reserved {
     }
 }
 
-/// A good client among bad ones: its messages pass before DEADLINE, and so before the bad ones' time of a
-/// minute is up.
+/// Plays a good client among bad ones. Its messages must pass before DEADLINE, and so before the bad clients' deadline
+/// of a minute.
 pub fn assert_prompt(server: &Server) {
     let start = Instant::now();
     for number in 1..=10 {

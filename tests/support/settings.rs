@@ -1,4 +1,4 @@
-//! A settings file as a test writes it, and both programs' settings as they are read from it.
+//! A settings file that a test writes, and the settings that both programs read from it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

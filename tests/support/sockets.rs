@@ -1,4 +1,4 @@
-//! Sockets and pipes that std does not make like this.
+//! Sockets and pipes that std cannot make.
 
 use std::ffi::CString;
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::{DEADLINE, check};
 
-/// All that comes until the peer ends its side; a reset is a failure.
+/// Reads until the peer ends its side. A reset is a failure.
 pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an end of stream, no reset");
@@ -26,7 +26,7 @@ pub fn reset(stream: TcpStream) {
     set_option(&stream, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 });
 }
 
-/// A connection to a loopback address that takes no more than a few kilobytes until it is read.
+/// A connection to a loopback address that takes only a few kilobytes until somebody reads it.
 pub fn connect_with_small_window(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::from(new_socket());
     set_option(&stream, libc::SO_RCVBUF, &4096);
@@ -68,7 +68,7 @@ fn loopback(port: u16) -> (libc::sockaddr_in, libc::socklen_t) {
     (address, size_of_val(&address) as libc::socklen_t)
 }
 
-/// Whatever comes for `socket` is lost on the way, from now on.
+/// Drops all packets for `socket` from now on.
 pub fn drop_packets(socket: &impl AsRawFd) {
     let mut nothing = libc::sock_filter { code: libc::BPF_RET as u16, jt: 0, jf: 0, k: 0 };
     let filter = libc::sock_fprog { len: 1, filter: &raw mut nothing };
@@ -82,13 +82,13 @@ pub fn pass_packets(socket: &impl AsRawFd) {
 /// A socket option of level SOL_SOCKET: socket(7).
 pub fn set_option<T>(socket: &impl AsRawFd, name: i32, value: &T) {
     let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
-    // SAFETY: the pointer and the length describe a live T; the callers give the T the option wants.
+    // SAFETY: the pointer and the length describe a live T; the callers pass the T that the option needs.
     let result =
         unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, pointer, length) };
     check(result).unwrap();
 }
 
-/// Has a socket hold as little as it can, unread.
+/// Makes a socket hold as few unread bytes as possible.
 pub fn shrink_send_buffer(stream: &UnixStream) {
     set_option(stream, libc::SO_SNDBUF, &1i32);
 }
