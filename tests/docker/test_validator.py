@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from engine import NETWORK, PORT, docker, eventually, run
+from engine import NETWORK, PORT, docker, eventually
 
 RESULTS = {0: "action: test_echo_server | result: success\n", 1: "action: test_echo_server | result: fail\n"}
 
