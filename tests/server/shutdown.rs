@@ -150,28 +150,32 @@ fn a_connection_just_made_may_bring_its_message() {
     assert!((0..20).any(|_| brings_its_message()), "no message of 20");
 }
 
+/// From more connections than one iteration of the loop has events for, and in the queue.
 #[test]
-fn it_serves_what_is_in_the_queue() {
+fn it_serves_what_has_arrived() {
     for drain_timeout in ["500ms", "0"] {
         let environment = [("SERVER_WORKERS", "1"), ("SERVER_DRAIN_TIMEOUT", drain_timeout)];
         let server = Server::start(&environment);
+        let mut peers: Vec<_> = (0..300).map(|_| server.connect()).collect();
+        server.program.wait_for_count("accept_connections | result: success", peers.len());
         // Stopped, it accepts nothing: the kernel makes the connections.
         server.program.signal(libc::SIGSTOP);
         for _ in 0..500 {
             server.connect();
         }
-        let mut queued: Vec<_> = (0..500).map(|_| server.connect()).collect();
-        for peer in &mut queued {
-            peer.write_all(b"queued\n").unwrap();
+        peers.resize_with(800, || server.connect());
+        for peer in &mut peers {
+            peer.write_all(b"whole\n").unwrap();
         }
         server.program.terminate();
         server.program.signal(libc::SIGCONT);
-        for mut peer in queued {
-            assert_eq!(read_to_end(&mut peer), b"queued\n");
+        for mut peer in peers {
+            assert_eq!(read_to_end(&mut peer), b"whole\n");
         }
         let ended = server.program.wait();
         assert!(ended.status.success(), "{}", ended.status);
-        assert_eq!(ended.count("msg: queued"), 500);
+        assert_eq!(ended.count("msg: whole"), 800);
+        assert_eq!(ended.count("result: fail"), 0, "{drain_timeout}");
     }
 }
 
