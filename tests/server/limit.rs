@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::limits::{limit_descriptors, set_descriptor_limit};
 use crate::support::load::complete;
@@ -102,7 +102,9 @@ fn without_file_descriptors_it_tries_again() {
     let line = server.program.wait_for("WARNING");
     assert!(line.contains("accept_connections | result: fail | error: Too many open files"));
     set_descriptor_limit(pid, 100);
+    let start = Instant::now();
     assert_eq!(read_to_end(&mut peer), b"late\n");
+    assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
 }
 
 /// Peers that wait in the queue with a whole message have their echoes from the shutdown, and nobody waits for those who
