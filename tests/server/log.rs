@@ -11,7 +11,7 @@ use crate::support::load::complete;
 use crate::support::log_lines::parse;
 use crate::support::program::Program;
 use crate::support::server::{Server, assert_prompt, mute};
-use crate::support::until;
+use crate::support::{DEADLINE, until};
 
 #[test]
 fn no_message_forges_a_line_or_a_field() {
@@ -88,6 +88,7 @@ fn a_full_disk_costs_the_log_alone() {
 #[test]
 fn the_reader_of_its_log_may_go() {
     let (reader, writer) = UnixStream::pair().unwrap();
+    reader.set_read_timeout(Some(DEADLINE)).unwrap();
     let program = Program::spawn(Server::command(&[]).stdout(OwnedFd::from(writer)));
     let mut lines = BufReader::new(reader).lines();
     let mut next = || lines.next().unwrap().unwrap();

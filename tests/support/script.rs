@@ -91,6 +91,7 @@ impl Write for Script {
         if room == 0 {
             self.has_failed = true;
         }
+        assert!(self.taken.len() < 1 << 20, "the same bytes again and again");
         let count = bytes.len().min(room);
         self.taken.extend_from_slice(&bytes[..count]);
         Ok(count)
