@@ -96,6 +96,7 @@ fn without_file_descriptors_it_tries_again() {
     let pid = server.program.pid();
     // It raises its limit itself before it accepts.
     assert_eq!(server.exchange(b"early\n"), b"early\n");
+    until("all closed", || sockets(pid) == 1);
     set_descriptor_limit(pid, 3);
     let mut peer = server.connect();
     peer.write_all(b"late\n").unwrap();
