@@ -35,11 +35,6 @@ fn bytes(text: &[u8]) -> Arrival {
 }
 
 #[test]
-fn whole() {
-    assert_eq!(run(&[bytes(MESSAGE)], &[]), Ok(Progress::Done));
-}
-
-#[test]
 fn done_before_the_server_closes() {
     assert_eq!(run(&[bytes(MESSAGE), Nothing], &[]), Ok(Progress::Done));
     assert_eq!(run(&[bytes(MESSAGE), Reset], &[]), Ok(Progress::Done));
@@ -59,15 +54,6 @@ fn split_anywhere() {
         let arrivals = [bytes(first), Nothing, bytes(second)];
         assert_eq!(run(&arrivals, &[Room::For(at)]), Ok(Progress::Done), "{at}");
     }
-}
-
-#[test]
-fn waits_until_the_message_is_taken() {
-    assert_eq!(run(&[], &[Room::Wait]), Ok(Progress::Wait(Interest::Readable)));
-    assert_eq!(
-        run(&[], &[Room::For(3), Room::Wait, Room::Wait]),
-        Ok(Progress::Wait(Interest::Readable))
-    );
 }
 
 #[test]
@@ -108,15 +94,6 @@ fn more_than_the_echo() {
     assert_eq!(run(&[Bytes([MESSAGE, b"\n"].concat())], &[]), error);
     let (first, last) = MESSAGE.split_at(MESSAGE.len() - 1);
     assert_eq!(run(&[bytes(first), Bytes([last, b"\n"].concat())], &[]), error);
-}
-
-#[test]
-fn another_answer_forges_no_field() {
-    let answer = b"x | result: success\n\x1b\xff\\";
-    assert_eq!(
-        run(&[bytes(answer)], &[]),
-        Err("the answer differs from the message, from here on: x \\x7c result: success\\n\\x1b\\xff\\\\".to_owned())
-    );
 }
 
 #[test]
