@@ -36,13 +36,6 @@ fn connects_to_a_name_and_to_ipv6() {
     }
 }
 
-#[test]
-fn an_empty_loop_finishes() {
-    let ended = start("127.0.0.1:1", "0", &[]).wait();
-    assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.count("loop_finished | result: success"), 1);
-}
-
 /// It waits for an hour, once for an echo and once between two messages.
 #[test]
 fn its_lines_are_written_before_it_waits() {

@@ -75,10 +75,6 @@ pub fn drop_packets(socket: &impl AsRawFd) {
     set_option(socket, libc::SO_ATTACH_FILTER, &filter);
 }
 
-pub fn pass_packets(socket: &impl AsRawFd) {
-    set_option(socket, libc::SO_DETACH_FILTER, &0);
-}
-
 /// A socket option of level SOL_SOCKET: socket(7).
 pub fn set_option<T>(socket: &impl AsRawFd, name: i32, value: &T) {
     let (pointer, length) = ((&raw const *value).cast(), size_of::<T>() as libc::socklen_t);
