@@ -132,28 +132,6 @@ fn the_shutdown_serves_those_who_wait_in_the_queue() {
     }
 }
 
-/// The queue is longer than there are file descriptors.
-#[test]
-fn the_shutdown_serves_a_queue_for_which_descriptors_do_not_suffice() {
-    let environment = [("SERVER_WORKERS", "2"), ("SERVER_DRAIN_TIMEOUT", "1h")];
-    let mut command = Server::command(&environment);
-    limit_descriptors(&mut command, 54);
-    let server = Server::from(Program::spawn(&mut command));
-    let silent = connect(&server, MAX_CONNECTIONS);
-    server.program.wait_for_count("accept_connections | result: success", MAX_CONNECTIONS);
-    let mut queue = connect(&server, 100);
-    for peer in &mut queue {
-        peer.write_all(b"whole\n").unwrap();
-    }
-    server.program.wait_for("WARNING");
-    server.program.terminate();
-    for mut peer in queue {
-        assert_eq!(read_to_end(&mut peer), b"whole\n");
-    }
-    assert!(server.program.wait().status.success());
-    drop(silent);
-}
-
 #[test]
 fn the_drain_timeout_ends_it_at_the_limit() {
     let server = start("1", "400ms");
