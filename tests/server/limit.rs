@@ -119,6 +119,8 @@ fn the_shutdown_serves_those_who_wait_in_the_queue() {
             peer.write_all(b"whole\n").unwrap();
         }
         server.program.wait_for("WARNING");
+        let accepted = server.program.wait_for_count("accept_connections | result: success", 1);
+        assert_eq!(accepted.len(), MAX_CONNECTIONS);
         server.program.terminate();
         for (number, peer) in queue.iter_mut().enumerate() {
             let echo: &[u8] = if number % 2 == 0 { b"whole\n" } else { b"" };
