@@ -130,6 +130,8 @@ mod tests {
             assert_eq!(Level::parse(name), Some(level), "{name}");
             assert_eq!(level.padded_name().len(), 8, "{name}");
         }
+        use Level::*;
+        assert!([Debug, Info, Notice, Warning, Error, Critical].is_sorted());
         assert_eq!(Level::parse("loud"), None);
         assert_eq!(Level::parse(""), None);
     }
