@@ -60,7 +60,10 @@ while [ ${#pids[@]} -gt 0 ]; do
     fi
     for name in "${!pids[@]}"; do
         if ! kill -s "$signal" "${pids[$name]}" 2>/dev/null; then
-            wait "${pids[$name]}" || failed+="; $name ended with status $?"
+            wait "${pids[$name]}"
+            status=$?
+            # A signal may come before the program can handle it.
+            [[ $status =~ ^(130|143)$ && -n $stopping ]] || [ "$status" -eq 0 ] || failed+="; $name ended with status $status"
             unset "pids[$name]"
         fi
     done

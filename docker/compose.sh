@@ -38,7 +38,7 @@ client/config.yaml: make them equal"
 }
 
 up() {
-    trap 'fail "interrupted: run make docker-compose-up again"' INT TERM
+    trap 'fail "interrupted: run make docker-compose-down, then make docker-compose-up"' INT TERM
     case ${CLIENTS:-5} in *[!0123456789]*) fail "CLIENTS=$CLIENTS: not a number" ;; esac
     check_settings
     case $COMPOSE_FILE in
@@ -73,6 +73,10 @@ up() {
 
 # Some versions of Compose follow an ended service forever, so print the logs of these first and do not follow them.
 logs() {
+    if [ -z "$(containers --quiet)" ]; then
+        echo 'nothing has been started: make docker-compose-up starts it'
+        return
+    fi
     color=''
     [ -t 1 ] || color=--no-color # 1.29 and 2.26 print colors even into a pipe
     services=$(compose config --services)

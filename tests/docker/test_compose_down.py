@@ -105,7 +105,7 @@ def test_an_interrupted_up_names_the_next_step(long):
         eventually(containers, "something has started")
         os.killpg(up.pid, signal.SIGINT)
         _, said = up.communicate(timeout=60)
-    assert "docker-compose-up: interrupted: run make docker-compose-up again" in said and up.returncode != 0, said
+    assert "docker-compose-up: interrupted: run make docker-compose-down, then" in said and up.returncode != 0, said
     long.make("docker-compose-up")
     assert containers(every=False) == ["client1", "client2", "server"]
 
