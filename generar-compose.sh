@@ -52,7 +52,12 @@ esac
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 directory=$(cd -- "${file%/*}/" && pwd -P)
 work=${TMPDIR:-/tmp}/generar-compose.$$ # for the gen that rustc makes
-new=$directory/.compose.$$              # for the new file, beside the old one
+target=$file
+case $file in
+/dev/*) ;; # such as /dev/stdout, which is written into
+*) [ ! -L "$file" ] || target=$(readlink -f -- "$file") ;; # a link stays a link
+esac
+new=${target%/*}/.compose.$$ # for the new file, beside the old one
 trap 'trap "" HUP INT TERM; rm -rf -- "$work" "$new"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -63,13 +68,13 @@ set -- "$2"
 [ "$directory" = "$root" ] || set -- --root "$root" "$@"
 text=$(generate ${stack:+"$stack"} "$@")
 
-# A new file cannot replace a pipe or a device, and must not replace a link: write into these.
-if [ -L "$file" ] || { [ -e "$file" ] && [ ! -f "$file" ]; }; then
-    printf '%s\n' "$text" | cat >"$file"
+# A new file cannot replace a pipe or a device: write into these.
+if [ -L "$target" ] || { [ -e "$target" ] && [ ! -f "$target" ]; }; then
+    printf '%s\n' "$text" | cat >"$target"
     exit
 fi
 mkdir "$new"
 # Keep the permissions of the old file. Some file systems have none.
-[ ! -e "$file" ] || cp -p -- "$file" "$new/file" 2>/dev/null || true
+[ ! -e "$target" ] || cp -p -- "$target" "$new/file" 2>/dev/null || true
 printf '%s\n' "$text" | cat >"$new/file"
-mv -f -- "$new/file" "$file"
+mv -f -- "$new/file" "$target"

@@ -40,9 +40,9 @@ impl fmt::Display for Message<'_> {
     }
 }
 
-/// Whether it is a control character, or separates fields, or begins an escape.
+/// Whether it is a control character, or one of Unicode's own line ends, or separates fields, or begins an escape.
 fn must_be_escaped(c: char) -> bool {
-    c.is_control() || c == '|' || c == '\\'
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '|' | '\\')
 }
 
 fn escape(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
@@ -81,7 +81,7 @@ mod tests {
             (b"\0\x7f", "\\x00\\x7f"),
             (b"\xff\xfe", "\\xff\\xfe"),
             (b"caf\xc3", "caf\\xc3"),
-            ("\u{85}\u{9f}".as_bytes(), "\\u{85}\\u{9f}"),
+            ("\u{85}\u{2028}\u{2029}".as_bytes(), "\\u{85}\\u{2028}\\u{2029}"),
             ("日本語 🙂".as_bytes(), "日本語 🙂"),
         ];
         for (bytes, expected) in table {

@@ -213,7 +213,7 @@ impl<'a> Service<'a> {
             }
             match peer.connection {
                 Connection::Receiving(_) => self.expire_receiving(index),
-                Connection::Sending { .. } => self.give_up(index, self.config.timeout),
+                Connection::Sending { .. } => self.expire_sending(index),
                 Connection::HalfClosed => self.check_closed(index),
                 Connection::Lingering => self.close(index),
             }
@@ -233,6 +233,15 @@ impl<'a> Service<'a> {
             peer.connection.end_message();
             self.echo(index);
         } else {
+            self.give_up(index, self.config.timeout);
+        }
+    }
+
+    fn expire_sending(&mut self, index: usize) {
+        // Try once more: the peer may have made room while the whole process was paused.
+        self.send(index);
+        let peer = self.connections.get_mut(index);
+        if peer.is_some_and(|peer| matches!(peer.connection, Connection::Sending { .. })) {
             self.give_up(index, self.config.timeout);
         }
     }

@@ -1,6 +1,6 @@
 //! The real server over loopback: what it answers, and what it logs.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::program::{Program, SERVER, command};
 use crate::support::server::Server;
 use crate::support::sockets::{half_close, read_to_end, reset};
-use crate::support::{os_error, until, untimed};
+use crate::support::{DEADLINE, os_error, until, untimed};
 
 #[test]
 fn logs_a_message_as_the_original_does() {
@@ -172,6 +172,31 @@ fn what_came_during_a_pause_of_the_process_is_served() {
     for (peer, message) in peers.iter_mut().zip(messages) {
         assert!(read_to_end(peer) == message, "not the message of {} bytes", message.len());
     }
+}
+
+#[test]
+fn an_echo_for_which_a_pause_of_the_process_made_room_is_sent() {
+    let environment = [("SERVER_TIMEOUT", "2s"), ("SERVER_MESSAGE_LIMIT", "100000000")];
+    let server = Server::start(&environment);
+    let message = [vec![b'x'; 5_000_000], vec![b'\n']].concat();
+    let mut peer = server.connect();
+    peer.write_all(&message).unwrap();
+    server.program.wait_for("receive_message | result: success");
+    server.program.signal(libc::SIGSTOP);
+    let stopped = Instant::now();
+    // Takes what the kernel has, so that the rest of the echo finds room.
+    let mut echo = vec![0; message.len()];
+    let mut count = 0;
+    peer.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    while let Ok(more) = peer.read(&mut echo[count..]) {
+        count += more;
+    }
+    thread::sleep(Duration::from_millis(2200).saturating_sub(stopped.elapsed()));
+    server.program.signal(libc::SIGCONT);
+    peer.set_read_timeout(Some(DEADLINE)).unwrap();
+    echo.truncate(count);
+    echo.extend(read_to_end(&mut peer));
+    assert!(echo == message, "{} of {} bytes", echo.len(), message.len());
 }
 
 #[test]
