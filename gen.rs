@@ -82,8 +82,10 @@ fn text() -> Result<String, String> {
     }
 
     let clients = count.ok_or_else(|| usage("the number of clients is missing"))?;
+    let number = clients.to_string();
+    let root = escaped(&root);
     if stack {
-        return Ok(fill(STACK, clients, &root));
+        return Ok(fill(STACK, "@N@", &number, &root));
     }
     if clients > MAX_CLIENTS {
         return Err(format!(
@@ -92,9 +94,12 @@ fn text() -> Result<String, String> {
              ./generar-compose.sh --stack FILE {clients}"
         ));
     }
-    let client = |id: u64| CLIENT.replace("@ID@", &id.to_string());
-    let services: String = (1..=clients).map(client).collect();
-    Ok(fill(&COMPOSE.replace("@CLIENTS@", &services), clients, &root))
+    let (head, tail) = COMPOSE.split_once("@CLIENTS@").expect("a place for the clients");
+    let mut text = fill(head, "@N@", &number, &root);
+    for id in 1..=clients {
+        text += &fill(CLIENT, "@ID@", &id.to_string(), &root);
+    }
+    Ok(text + tail)
 }
 
 fn usage(reason: &str) -> String {
@@ -124,8 +129,8 @@ fn client_count(text: &str) -> Result<u64, String> {
 }
 
 /// A template with its values. It replaces @ROOT@ last, because a path may hold any text, a placeholder too.
-fn fill(template: &str, clients: u64, root: &str) -> String {
-    template.replace("@N@", &clients.to_string()).replace("@ROOT@", &escaped(root))
+fn fill(template: &str, placeholder: &str, number: &str, root: &str) -> String {
+    template.replace(placeholder, number).replace("@ROOT@", root)
 }
 
 /// The inside of a double-quoted YAML scalar (YAML 1.2.2 §5.7). Docker's tools read `$$` as `$`.

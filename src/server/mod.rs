@@ -42,12 +42,16 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
     run(services, &shutdown, &mut Log::new(config.logging_level.level))
 }
 
-/// Runs each worker in a thread of its own.
+/// Runs the first worker on this thread, and each other one in a thread of its own: the kernel's work on file
+/// descriptors costs a process without other threads less.
 fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result<()> {
+    let mut services = services.into_iter();
+    let first = services.next();
     let result = thread::scope(|scope| {
         let start = |service| scope.spawn(|| event_loop::run(service, shutdown));
-        let workers: Vec<_> = services.into_iter().map(start).collect();
-        let mut result = Ok(());
+        let workers: Vec<_> = services.map(start).collect();
+        let mut result = first.map_or(Ok(()), |service| event_loop::run(service, shutdown));
+        log.info(format_args!("action: close_worker | result: success"));
         for worker in workers {
             result = result.and(worker.join().expect("no panic"));
             log.info(format_args!("action: close_worker | result: success"));
