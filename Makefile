@@ -79,6 +79,7 @@ docker-push: $(if $(REGISTRY),docker-image) ## Push the images to REGISTRY=host:
 lint: rust $(VENV) ## Check format, warnings, scripts, YAML and the Dockerfile
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps --document-private-items
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo fmt --check --all --manifest-path bench/Cargo.toml
 	shellcheck $(SCRIPTS)
