@@ -17,7 +17,7 @@ set_hypothesis_home_dir(ROOT / "target" / "hypothesis")
 
 # The same cases in every run. `--hypothesis-profile=long` looks further, and elsewhere each time.
 settings.register_profile(
-    "default", derandomize=True, database=None, deadline=None, max_examples=2_000
+    "default", derandomize=True, database=None, deadline=None, max_examples=1_000
 )
 settings.register_profile("long", database=None, deadline=None, max_examples=100_000)
 settings.load_profile("default")
