@@ -14,6 +14,7 @@ refuse() {
 # rustc, and without rustc it runs the gen of the image.
 generate() {
     built=$root/target/release/gen
+    # 2>&1: without a target/release/gen, find prints an error, and the test fails as for an old one.
     if [ -z "$(find "$root/gen.rs" "$root/templates" -newer "$built" 2>&1)" ] && "$built" --version >/dev/null 2>&1; then
         "$built" "$@"
     elif command -v rustc >/dev/null && mkdir "$work" && rustc --edition 2024 -o "$work/gen" "$root/gen.rs" &&
@@ -64,7 +65,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # Compose looks for a relative source below the directory of FILE.
-set -- "$2"
+set -- "$2" # N alone: gen prints to stdout, and knows no FILE
 [ "$directory" = "$root" ] || set -- --root "$root" "$@"
 text=$(generate ${stack:+"$stack"} "$@")
 

@@ -59,10 +59,11 @@ while [ ${#pids[@]} -gt 0 ]; do
         rounds=$((rounds + 1))
     fi
     for name in "${!pids[@]}"; do
+        # kill fails once bash has reaped the program; wait still returns its status.
         if ! kill -s "$signal" "${pids[$name]}" 2>/dev/null; then
             wait "${pids[$name]}"
             status=$?
-            # A signal may come before the program can handle it.
+            # 130 and 143 are no failure once it stops the programs: a signal may come before a program can handle it.
             [[ $status =~ ^(130|143)$ && -n $stopping ]] || [ "$status" -eq 0 ] || failed+="; $name ended with status $status"
             unset "pids[$name]"
         fi

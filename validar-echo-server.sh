@@ -60,6 +60,7 @@ if cmp -s "$work/sent" "$work/answer"; then
 elif [ -s "$work/answer" ]; then
     od -A n -c -N 64 "$work/answer" >&2
     fail "server:$port answered other bytes than \"Hello Echo $nonce\\n\", namely those above"
+# 124 or 143: by the timeout in the container, which depends on the busybox. 137: by the KILL of the other one.
 elif [ "$status" = 124 ] || [ "$status" = 143 ]; then
     fail "server:$port sent nothing back within $limit seconds"
 elif [ "$status" = 137 ]; then

@@ -81,6 +81,7 @@ logs() {
     [ -t 1 ] || color=--no-color # 1.29 and 2.26 print colors even into a pipe
     services=$(compose config --services)
     running=$(compose ps --services --filter status=running)
+    # If nothing runs, the empty pattern matches only empty lines, so all have ended.
     ended=$(printf '%s\n' "$services" | grep -v -x -F "$running" || true)
     # shellcheck disable=SC2086 # an argument for each service
     [ -z "$ended" ] || compose logs $color $ended

@@ -33,7 +33,12 @@ up() {
     down
     # Many clients that start at once would keep the server from starting.
     say 'deploying the server'
-    REPLICAS=0 deploy
+    # For this deploy only: the file reads ${REPLICAS-N}.
+    (
+        REPLICAS=0
+        export REPLICAS
+        deploy
+    )
     await_server
     say 'deploying the clients'
     deploy
@@ -83,19 +88,19 @@ logs() {
 down() {
     say 'removing the stack'
     left=$limit
-    parts=$(parts)
+    parts=$(list_parts)
     while [ -n "$parts" ]; do
         [ "$left" -gt 0 ] || fail "still there after $limit seconds: $parts"
         left=$((left - 1))
         # This fails while tasks on the network are ending.
         docker stack rm tp0 >/dev/null 2>&1 || true
         sleep 1
-        parts=$(parts)
+        parts=$(list_parts)
     done
 }
 
 # Lists all parts of the stack that exist.
-parts() {
+list_parts() {
     label=label=com.docker.stack.namespace=tp0
     docker service ls --filter "$label" --format 'service {{.Name}}'
     docker config ls --filter "$label" --format 'config {{.Name}}'
