@@ -14,10 +14,14 @@ fn run(arrivals: &[Arrival], rooms: &[Room]) -> Result<Progress, String> {
     let mut stream = Script::new(arrivals, rooms);
     let mut exchange = Exchange::new(MESSAGE);
     loop {
+        let progress = match stream.taken.len() {
+            0 => "no answer to the connection request".to_owned(),
+            24 => format!("{} of 24 bytes of the echo received", stream.given.len()),
+            sent => format!("{sent} of 24 bytes taken"),
+        };
+        assert_eq!(exchange.to_string(), progress);
         let at_end = stream.is_over();
         let reads = stream.reads;
-        let is_unanswered = exchange.to_string() == "no answer to the connection request";
-        assert_eq!(is_unanswered, stream.taken.is_empty());
         match exchange.advance(&mut stream).map_err(|error| error.to_string())? {
             step @ Progress::Wait(_) if !at_end => {
                 let whole = stream.taken == MESSAGE;
@@ -35,12 +39,6 @@ fn bytes(text: &[u8]) -> Arrival {
 }
 
 #[test]
-fn done_before_the_server_closes() {
-    assert_eq!(run(&[bytes(MESSAGE), Nothing], &[]), Ok(Progress::Done));
-    assert_eq!(run(&[bytes(MESSAGE), Reset], &[]), Ok(Progress::Done));
-}
-
-#[test]
 fn a_byte_at_a_time_with_waits_between() {
     let arrivals: Vec<_> = MESSAGE.iter().flat_map(|&byte| [Nothing, Bytes(vec![byte])]).collect();
     let rooms = [Room::Wait, Room::For(1)].repeat(MESSAGE.len());
@@ -48,52 +46,21 @@ fn a_byte_at_a_time_with_waits_between() {
 }
 
 #[test]
-fn split_anywhere() {
-    for at in 1..MESSAGE.len() {
-        let (first, second) = MESSAGE.split_at(at);
-        let arrivals = [bytes(first), Nothing, bytes(second)];
-        assert_eq!(run(&arrivals, &[Room::For(at)]), Ok(Progress::Done), "{at}");
-    }
-}
-
-#[test]
-fn cut_short_anywhere() {
+fn what_follows_a_part_of_the_echo() {
+    let other = || Err("the answer differs from the message, from here on: #".to_owned());
     for length in 0..MESSAGE.len() {
-        let error = Err(format!("the answer ended after {length} of {} bytes", MESSAGE.len()));
-        let part = bytes(&MESSAGE[..length]);
-        assert_eq!(run(&[part.clone(), End], &[]), error);
-        assert_eq!(run(&[part, Nothing, End], &[]), error);
-    }
-}
-
-#[test]
-fn reset_anywhere() {
-    for length in 0..MESSAGE.len() {
-        let arrivals = [bytes(&MESSAGE[..length]), Reset];
-        assert_eq!(run(&arrivals, &[]), Err("connection reset".to_owned()), "{length}");
-    }
-}
-
-#[test]
-fn another_byte_anywhere() {
-    for at in 0..MESSAGE.len() {
-        let mut answer = MESSAGE.to_vec();
-        answer[at] = b'#';
-        let (before, from_here) = answer.split_at(at);
-        for arrivals in [&[bytes(&answer)][..], &[bytes(before), Nothing, bytes(from_here)]] {
-            let error = run(arrivals, &[]).unwrap_err();
-            let start = "the answer differs from the message, from here on: #";
-            assert!(error.starts_with(start), "{at}: {error}");
+        let (part, rest) = MESSAGE.split_at(length);
+        for (arrivals, expected) in [
+            ([bytes(part), bytes(rest)], Ok(Progress::Done)),
+            ([bytes(part), End], Err(format!("the answer ended after {length} of 24 bytes"))),
+            ([bytes(part), Reset], Err("connection reset".to_owned())),
+            ([bytes(part), bytes(b"#")], other()),
+            ([bytes(part), Bytes([rest, b"#"].concat())], other()),
+            ([Bytes([part, b"#"].concat()), Nothing], other()),
+        ] {
+            assert_eq!(run(&arrivals, &[Room::For(length + 1)]), expected, "{arrivals:?}");
         }
     }
-}
-
-#[test]
-fn more_than_the_echo() {
-    let error = Err("the answer differs from the message, from here on: \\n".to_owned());
-    assert_eq!(run(&[Bytes([MESSAGE, b"\n"].concat())], &[]), error);
-    let (first, last) = MESSAGE.split_at(MESSAGE.len() - 1);
-    assert_eq!(run(&[bytes(first), Bytes([last, b"\n"].concat())], &[]), error);
 }
 
 #[test]
