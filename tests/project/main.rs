@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use support::client::client;
 use support::directory;
 use support::log_lines::table;
-use support::program::{CLIENT, Program, SERVER, command};
+use support::program::Program;
 use support::server::Server;
 
 #[path = "../support/mod.rs"]
@@ -76,15 +77,15 @@ fn modules_use_each_other_one_way() {
 
 #[test]
 fn two_files_of_a_module_never_use_each_other() {
-    let sources = sources();
-    let uses = |own: &str, other: &str| {
-        let name = Path::new(other).file_stem().unwrap().to_str().unwrap();
-        names_after(&sources[own], "super::").contains(name)
-    };
-    for (own, other) in sources.keys().flat_map(|own| sources.keys().map(move |other| (own, other)))
-    {
-        let are_siblings = own < other && Path::new(own).parent() == Path::new(other).parent();
-        assert!(!are_siblings || !uses(own, other) || !uses(other, own), "{own} and {other}");
+    let mut uses = BTreeSet::new();
+    for (path, text) in sources() {
+        let own = Path::new(&path).with_extension("");
+        for name in names_after(&text, "super::") {
+            uses.insert((own.clone(), own.with_file_name(name)));
+        }
+    }
+    for (own, other) in &uses {
+        assert!(!uses.contains(&(other.clone(), own.clone())), "{own:?} and {other:?}");
     }
 }
 
@@ -142,17 +143,13 @@ fn the_table_of_log_lines_has_every_line_of_the_sources() {
 #[test]
 fn an_ordinary_run_at_debug() {
     let directory = directory("ordinary-run");
-    let ini = directory.join("config.ini");
-    let yaml = directory.join("config.yaml");
-    fs::write(&ini, "[DEFAULT]\nSERVER_IP = server\nSERVER_PORT = 0\nSERVER_LISTEN_BACKLOG = 5\n")
-        .unwrap();
-    fs::write(&yaml, "batch:\n  maxAmount: 3\nloop:\n  amount: 3\n  period: 1ms\n").unwrap();
-    let variables = [("SERVER_BIND", "127.0.0.1"), ("LOGGING_LEVEL", "DEBUG")];
-    let server = Server::from(Program::spawn(command(SERVER, &variables).arg("--config").arg(ini)));
+    fs::write(directory.join("config.ini"), "[DEFAULT]\nSERVER_IP = server\n").unwrap();
+    fs::write(directory.join("config.yaml"), "batch:\n  maxAmount: 3\n").unwrap();
+    let mut server = Server::command(&[("LOGGING_LEVEL", "DEBUG")]);
+    let server = Server::from(Program::spawn(server.current_dir(&directory)));
     let address = format!("localhost:{}", server.address.port());
-    let variables =
-        [("CLI_ID", "1"), ("CLI_SERVER_ADDRESS", address.as_str()), ("CLI_LOG_LEVEL", "DEBUG")];
-    let client = Program::spawn(command(CLIENT, &variables).arg("--config").arg(yaml)).wait();
+    let mut client = client(&address, "3", &[("CLI_LOG_LEVEL", "DEBUG")]);
+    let client = Program::spawn(client.current_dir(&directory)).wait();
     server.program.wait_for_count("DEBUG    action: close_connection", 3);
     let (server, _) = server.program.stop();
     for (ended, key) in [(&client, "batch.maxamount"), (&server, "server_ip")] {
