@@ -96,13 +96,13 @@ fn a_name_is_looked_up_for_each_connection() {
     let (first, address) = listen();
     let port = address.rsplit_once(':').unwrap().1;
     let second = TcpListener::bind(format!("127.0.0.2:{port}")).unwrap();
-    let Some(etc) = Etc::new("moves", "") else { return };
+    let Some(etc) = Etc::new("moves", "127.0.0.1 server\n") else { return };
     let client = etc.start(&format!("server:{port}"), "2", &[]);
-    client.wait_for("attempt: 3");
-    etc.set_hosts("127.0.0.1 server\n");
     let (mut stream, message) = accept(&first);
-    etc.set_hosts("127.0.0.2 server\n");
+    etc.set_hosts("");
     stream.write_all(&message).unwrap();
+    client.wait_for("attempt: 3");
+    etc.set_hosts("127.0.0.2 server\n");
     let (mut stream, message) = accept(&second);
     stream.write_all(&message).unwrap();
     assert_delivered(&client.wait(), 2);
