@@ -1,8 +1,9 @@
 //! The real client, ended by SIGTERM wherever it is.
 
-use std::fs;
+use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -15,16 +16,19 @@ use crate::support::server::Server;
 use crate::support::sockets::{drop_packets, make_fifo};
 use crate::support::{directory, until};
 
-/// The settings are a FIFO: the program waits at its open until the test writes them.
+/// The settings are a FIFO: the program waits at its open until the test opens it too.
 #[test]
 fn handlers_go_in_before_anything_else() {
     let settings = directory("client-handlers").join("config.yaml");
     make_fifo(&settings);
+    let mut writer = File::options();
+    writer.write(true).custom_flags(libc::O_NONBLOCK);
     assert_ends(&["eventfd"], || {
         let mut command = client(UNREACHABLE, "1", &[HOUR]);
         let client = Program::spawn(command.arg("--config").arg(&settings));
         until("a handler", || handles(client.pid(), libc::SIGTERM));
-        fs::write(&settings, "").unwrap();
+        // Open it only when somebody reads it, because a test that blocks has no deadline.
+        until("an open of the settings", || writer.open(&settings).is_ok());
         (client, ())
     });
 }
