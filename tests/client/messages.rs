@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::support::client::{HOUR, accept, assert_delivered, listen, start};
 use crate::support::program::{CLIENT, Program, command};
 use crate::support::server::Server;
+use crate::support::sockets::read_to_end;
 use crate::support::untimed;
 
 #[test]
@@ -36,7 +37,7 @@ fn connects_to_a_name_and_to_ipv6() {
     }
 }
 
-/// It waits for an hour, once for an echo and once between two messages.
+/// It waits for an hour, once for an echo and once between two messages. Then the connection is closed.
 #[test]
 fn its_lines_are_written_before_it_waits() {
     let (listener, address) = listen();
@@ -48,6 +49,7 @@ fn its_lines_are_written_before_it_waits() {
     client.wait_for("action: connect | result: in_progress | client_id: 1 | attempt: 2");
     stream.write_all(&message).unwrap();
     client.wait_for("action: receive_message | result: success");
+    assert_eq!(read_to_end(&mut stream), b"");
 }
 
 #[test]
