@@ -1,10 +1,14 @@
 import os
+import signal
 
 import engine
 import nodes
 import pytest
 
 IMAGES = ["server:latest", "client:latest"]
+
+# A shell starts `pytest &` with SIGINT ignored, and the scripts would keep it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config):
