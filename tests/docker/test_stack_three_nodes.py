@@ -65,7 +65,7 @@ def test_a_node_that_is_drained_loses_nothing(stack, tell):
 
 
 def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
-    stack.loop(amount=20, period="1s")
+    stack.loop(amount=12, period="1s")
     stack.up(CLIENTS, stack.registry)
     # Not the manager's node, which would take the rest's orders with it.
     stack.manager.docker("service", "update", "--detach", "--constraint-add", "node.role==worker", "tp0_server")
@@ -81,7 +81,7 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     # The node is down, and the engine would wait for its lines for ever.
     printed = stack.make("docker-stack-logs")
     assert f"{lost} is Down" in printed.stderr and "tp0_client" in printed.stdout and f"@{lost}" not in printed.stdout
-    runs = len(stack.finish(CLIENTS, amount=20))
+    runs = len(stack.finish(CLIENTS, amount=12))
     tell(f"cut off: {runs - CLIENTS} clients began again elsewhere")
 
     stack.machines.link(lost, "up")
@@ -89,7 +89,7 @@ def test_the_servers_node_is_cut_off_and_comes_back(stack, tell):
     eventually(lambda: status() == "ready", "the node is back", 120)
     names = lambda: [name for node in stack.nodes for name in node.docker("ps", "--format", "{{.Names}}").split()]
     eventually(lambda: sum("server" in name for name in names()) == 1, "one server runs")
-    assert len(stack.finish(CLIENTS, amount=20)) == runs, "a client that had finished ran again"
+    assert len(stack.finish(CLIENTS, amount=12)) == runs, "a client that had finished ran again"
     # What is left of that run, on the lost node too, does not keep the next one from running all clients.
     stack.loop(amount=2, period="200ms")
     stack.up(CLIENTS, stack.registry)
