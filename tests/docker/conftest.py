@@ -1,4 +1,5 @@
 import os
+import signal
 
 import engine
 import nodes
@@ -6,24 +7,28 @@ import pytest
 
 IMAGES = ["server:latest", "client:latest"]
 
+# A shell starts `pytest &` with SIGINT ignored, and the scripts would keep it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "compose: what runs Compose, whose versions differ")
     config.addinivalue_line("markers", "stack: what runs Docker Swarm, on engines of its own")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def an_engine_of_our_own():
-    """Refuses to touch what others own, and leaves the engine as it was."""
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    """server:latest and client:latest as make builds them. Afterwards the names are what they were."""
     if engine.run("docker", "version", check=False).returncode != 0:
         pytest.exit("tests/docker: no Docker engine answers: start Docker, or join the group docker", returncode=1)
-    if engine.containers() or engine.NETWORK in engine.networks():
-        pytest.exit(
-            "tests/docker: there is a network tp0_testing_net or a container named server or clientN"
-            f" already ({', '.join(engine.containers())}): make docker-compose-down, or remove it",
-            returncode=1,
-        )
     before = {name: engine.image_id(name) for name in IMAGES}
+    directory = tmp_path_factory.mktemp("images")
+    built = engine.Checkout(directory).make("docker-image", check=False)
+    if built.returncode != 0:  # said once, not by each test that needs an image
+        pytest.exit(f"tests/docker: make docker-image failed:\n{built.stdout}{built.stderr}", returncode=1)
+    engine.run("sh", engine.ROOT / "docker/base-images.sh", "busybox")
+    copy_from("server:latest", "/gen", directory / "gen")
+    engine.Checkout.gen = directory / "gen"
     yield
     for name, identity in before.items():
         if identity:
@@ -36,15 +41,14 @@ def an_engine_of_our_own():
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory):
-    """server:latest and client:latest as make builds them."""
-    directory = tmp_path_factory.mktemp("images")
-    built = engine.Checkout(directory).make("docker-image", check=False)
-    if built.returncode != 0:  # said once, not by each test that needs an image
-        pytest.exit(f"tests/docker: make docker-image failed:\n{built.stdout}{built.stderr}", returncode=1)
-    engine.run("sh", engine.ROOT / "docker/base-images.sh", "busybox")
-    copy_from("server:latest", "/gen", directory / "gen")
-    engine.Checkout.gen = directory / "gen"
+def names_are_free(images):
+    """Refuses to touch what others own. The stack runs on engines of its own, and does not need this."""
+    if engine.containers() or engine.NETWORK in engine.networks():
+        pytest.exit(
+            "tests/docker: there is a network tp0_testing_net or a container named server or clientN"
+            f" already ({', '.join(engine.containers())}): make docker-compose-down, or remove it",
+            returncode=1,
+        )
 
 
 def copy_from(image, path, destination):
@@ -55,13 +59,13 @@ def copy_from(image, path, destination):
 
 
 @pytest.fixture
-def checkout(images, tmp_path):
+def checkout(names_are_free, tmp_path):
     yield engine.Checkout(tmp_path / "a ñ checkout")  # the space and the ñ are part of the test
     engine.remove_everything()
 
 
 @pytest.fixture
-def network(images):
+def network(names_are_free):
     """The network without Compose, for containers that are started by hand."""
     engine.docker("network", "create", engine.NETWORK)
     yield

@@ -41,12 +41,6 @@ def exited(name):
     return inspect(name)["State"]["Status"] == "exited"
 
 
-def ip(name):
-    """A container's address on its only network."""
-    (attached,) = inspect(name)["NetworkSettings"]["Networks"].values()
-    return attached["IPAddress"]
-
-
 def image_id(name):
     return docker("images", "--quiet", "--no-trunc", name)
 

@@ -22,7 +22,7 @@ PER_ENGINE = ("data-root", "exec-root", "hosts", "pidfile", "insecure-registries
 
 def why_not():
     """Why this machine can have no such engines, or nothing."""
-    for program in ["dockerd", "docker-registry", "ip", "busybox"]:
+    for program in ["dockerd", "docker-registry", "ip"]:
         if not shutil.which(program):
             return f"there is no {program}"
     return engine.run("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "true", check=False).stderr.strip()

@@ -1,23 +1,19 @@
 """The stack on an engine of the tests' own, a swarm of one node; with BusyBox's applets first in PATH."""
 
-import os
-
 import nodes
 import pytest
-from engine import NETWORK, eventually, run
+from engine import NETWORK, eventually
 
 pytestmark = pytest.mark.stack
 SUCCESS = "action: test_echo_server | result: success"
 
 
 @pytest.fixture(scope="module")
-def stack(machines, image_file, tmp_path_factory):
+def stack(machines, image_file, applets, tmp_path_factory):
     node = machines.node("node", "10.99.0.1")
     node.docker("load", "--input", image_file)
     stack = nodes.Stack(tmp_path_factory.mktemp("one node") / "a checkout", [node])
-    applets = tmp_path_factory.mktemp("applets")
-    run("busybox", "--install", "-s", applets)
-    stack.environment["PATH"] = f"{applets}:{os.environ['PATH']}"
+    stack.environment["PATH"] = applets
     return stack
 
 
@@ -25,7 +21,7 @@ def test_up_makes_no_swarm_unless_asked(stack):
     done = stack.make("docker-stack-up", check=False)
     assert done.returncode != 0 and "SWARM_INIT=1" in done.stderr
     assert stack.manager.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive"
-    stack.up(0, "SWARM_INIT=1")
+    stack.make("swarm", "SWARM_INIT=1")
 
 
 def test_all_clients_finish_and_run_again_with_the_settings_as_they_are_then(stack):
@@ -41,10 +37,6 @@ def test_all_clients_finish_and_run_again_with_the_settings_as_they_are_then(sta
     stack.make("docker-stack-up")
     assert len(stack.finish(5, amount=2)) == 5
     assert "listen_backlog: 77" in stack.logs("server")[1][0]
-
-
-def test_the_validator_works_on_it(stack):
-    stack.up(0)
     assert SUCCESS in stack.run("sh", "validar-echo-server.sh").stdout
 
 
