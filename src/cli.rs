@@ -41,25 +41,22 @@ pub enum Request {
     Version,
 }
 
-/// Reads the arguments, without the program's name. The last `--config` counts; without one, the path is `default`.
+/// Reads the arguments, without the program's name. Without `--config`, the path is `default`.
 pub fn parse(
     mut arguments: impl Iterator<Item = OsString>,
     default: &str,
 ) -> Result<Request, Failure> {
     let mut config = PathBuf::from(default);
     while let Some(argument) = arguments.next() {
-        let path = match argument.to_str() {
+        match argument.to_str() {
             Some("--help" | "-h") => return Ok(Request::Help),
             Some("--version" | "-V") => return Ok(Request::Version),
-            Some("--config") => arguments.next(),
-            Some(text) if text.starts_with("--config=") => {
-                text.strip_prefix("--config=").map(OsString::from)
+            Some("--config") => {
+                let path = arguments.next().filter(|path| !path.is_empty());
+                let path = path.ok_or_else(|| Failure::usage("--config: a path must follow"))?;
+                config = path.into();
             }
             _ => return Err(Failure::usage(format!("{argument:?}: unknown argument, see --help"))),
-        };
-        match path {
-            Some(path) if !path.is_empty() => config = path.into(),
-            _ => return Err(Failure::usage("--config: a path must follow")),
         }
     }
     Ok(Request::Run(config))

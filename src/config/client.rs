@@ -86,7 +86,7 @@ fn address(text: &str) -> Result<Address, String> {
     if host.is_empty() {
         return fail("no host");
     }
-    if host.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+    if host.contains(|c: char| c == '/' || c.is_whitespace()) {
         return fail("a host has no \"/\" and no spaces");
     }
     Ok(Address { host, port, written: text.to_owned() })

@@ -48,8 +48,18 @@ fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result
     let mut services = services.into_iter();
     let first = services.next();
     let result = thread::scope(|scope| {
-        let start = |service| scope.spawn(|| event_loop::run(service, shutdown));
-        let workers: Vec<_> = services.map(start).collect();
+        let mut workers = Vec::new();
+        for service in services {
+            let run = || event_loop::run(service, shutdown);
+            match thread::Builder::new().spawn_scoped(scope, run) {
+                Ok(worker) => workers.push(worker),
+                // The workers that have started do the work.
+                Err(error) => log.warning(format_args!(
+                    "action: start_worker | result: fail | error: {error}"
+                )),
+            }
+        }
+        log.flush();
         let mut result = first.map_or(Ok(()), |service| event_loop::run(service, shutdown));
         log.info(format_args!("action: close_worker | result: success"));
         for worker in workers {
