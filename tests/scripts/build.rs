@@ -1,27 +1,18 @@
-//! The Makefile and docker/build.sh, with a fake `cargo` and a fake `docker`.
+//! The Makefile, docker/build.sh and docker/base-images.sh, with a fake `cargo` and a fake `docker`.
 
-use std::fs;
-use std::process::Command;
-
-use crate::support::scripts::{Directory, Ended, ended};
+use crate::support::scripts::{Directory, Ended};
 
 fn make(directory: &Directory, arguments: &[&str]) -> Ended {
-    let path = format!("{}:{}", directory.path("bin").display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("timeout");
-    command.args(["60", "make"]).args(arguments).current_dir(&directory.0);
-    for variable in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "FUZZ_SECONDS"] {
-        command.env_remove(variable);
-    }
-    // A user's own settings of cargo.
-    command.env("PATH", path).env("CARGO_BUILD_TARGET", "none").env("CARGO_TARGET_DIR", "/nowhere");
-    ended(command.output().unwrap())
+    let script = "unset MAKEFLAGS MAKELEVEL MFLAGS FUZZ_SECONDS; cd ..; exec make \"$@\"";
+    directory.script("make.sh", script);
+    directory.run("make.sh", arguments)
 }
 
 #[test]
 fn builds_in_target_release_and_runs_nothing_old() {
     let directory = Directory::built("make-build");
     directory.fake("cargo", "echo \"$@\" \"${CARGO_BUILD_TARGET-unset}\" >>asked");
-    directory.script("run-local.sh", "touch ran");
+    directory.script("run-local.sh", "echo \"$1\" >ran");
     let done = make(&directory, &["run"]);
     assert_eq!(directory.read("asked"), "build --release --target-dir target unset\n");
     assert!(done.stderr.contains("build.target"), "{done:?}");
@@ -30,23 +21,21 @@ fn builds_in_target_release_and_runs_nothing_old() {
     let cargo = "case $1 in clean) sleep 1; rm -r target ;; build) mkdir -p target/release; touch target/release/server; \
                  chmod +x target/release/server ;; esac";
     directory.fake("cargo", cargo);
-    let done = make(&directory, &["-j4", "clean", "build"]);
+    let done = make(&directory, &["-j4", "clean", "run", "CLIENTS=3"]);
     assert!(done.status == 0 && directory.path("target/release/server").exists(), "{done:?}");
+    assert_eq!(directory.read("ran"), "3\n");
 }
 
 #[test]
-fn refuses_what_is_no_target_and_no_number() {
+fn lists_its_targets_and_refuses_what_is_none_and_no_number() {
     let directory = Directory::new("make-targets");
-    fs::create_dir(directory.path("tests")).unwrap();
-    for target in ["nothing", "tests", "server", "docker"] {
-        let done = make(&directory, &[target]);
-        assert_eq!(done.status, 2, "{target}: {done:?}");
-        assert!(
-            done.stderr.starts_with(&format!("there is no target {target}: make alone")),
-            "{done:?}"
-        );
-    }
     directory.fake("cargo", "");
+    assert!(make(&directory, &[]).stdout.contains("\n  docker-compose-up "));
+    for target in ["nothing", "docker", "server"] {
+        let done = make(&directory, &[target]);
+        let refusal = format!("there is no target {target}: make alone");
+        assert!(done.status == 2 && done.stderr.starts_with(&refusal), "{done:?}");
+    }
     for seconds in ["abc", "0", "-1", ""] {
         let done = make(&directory, &["fuzz", &format!("FUZZ_SECONDS={seconds}")]);
         assert!(done.status == 2 && done.stderr.contains("not a number from 1"), "{done:?}");
@@ -55,16 +44,30 @@ fn refuses_what_is_no_target_and_no_number() {
 
 /// A builder of buildx may keep an image to itself, and end with 0.
 #[test]
-fn a_build_with_buildx_loads_the_image() {
-    let directory = Directory::new("build");
-    for (buildx, build) in
-        [("true", "buildx build --load --tag server:latest"), ("false", "build --tag")]
+fn pulls_a_missing_base_image_and_loads_what_buildx_builds() {
+    for (has_both, pull, build) in
+        [("true", "", "buildx build --load"), ("false", "pull --quiet rust:1.85-alpine\n", "build")]
     {
-        directory
-            .fake("docker", &format!("echo \"$@\" >>asked; [ \"$2\" != version ] || {buildx}"));
+        let directory = Directory::new("build");
+        let engine = format!("echo \"$@\" >>asked; case $1 in image | buildx) {has_both} ;; esac");
+        directory.fake("docker", &engine);
         let done = directory.run("docker/build.sh", &[]);
         assert_eq!(done.status, 0, "{done:?}");
-        let asked = directory.read("asked");
-        assert!(asked.lines().last().unwrap().starts_with(build), "{asked}");
+        let expected = format!(
+            "version\nimage inspect rust:1.85-alpine\n{pull}buildx version\n\
+             {build} --tag server:latest --tag client:latest .\n"
+        );
+        assert_eq!(directory.read("asked"), expected);
     }
+}
+
+#[test]
+fn refuses_other_base_images_before_it_does_anything() {
+    let directory = Directory::new("image-names");
+    directory.fake("docker", "touch asked");
+    let done = directory.run("docker/base-images.sh", &["busybox", "debian"]);
+    assert!(done.status == 1 && done.stderr.contains("usage: "), "{done:?}");
+    assert!(!directory.path("asked").exists());
+    let done = directory.run("docker/base-images.sh", &["busybox"]);
+    assert!(done.status == 0 && directory.path("asked").exists(), "{done:?}");
 }

@@ -1,6 +1,5 @@
 //! gen and the shell scripts, without Docker.
 
-mod base_images;
 mod build;
 mod compose_file;
 mod generar_compose;

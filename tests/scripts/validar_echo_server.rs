@@ -1,9 +1,10 @@
 //! validar-echo-server.sh without Docker: a fake `docker` runs a container's command right here, where a fake `nc`
 //! stands for the server.
 
+use std::collections::HashSet;
 use std::fs;
 
-use crate::support::scripts::{Directory, Ended};
+use crate::support::scripts::Directory;
 
 /// An engine whose containers run here: everything is there, and a command is what follows the image.
 const ENGINE: &str = r#"[ "$1" = run ] || exit 0
@@ -11,8 +12,9 @@ while [ "$1" != busybox ]; do shift; done
 shift
 exec "$@""#;
 
-/// Exactly one result line; a failure has the reason on stderr.
-fn check(done: &Ended, reason: Option<&str>, what: &str) {
+/// Runs it. It prints exactly one result line, a failure has the reason on stderr, and no temporary file stays.
+fn check(directory: &Directory, reason: Option<&str>, what: &str) {
+    let done = directory.run("validar-echo-server.sh", &[]);
     let (status, result) = reason.map_or((0, "success"), |_| (1, "fail"));
     let line = format!("action: test_echo_server | result: {result}\n");
     assert_eq!((done.status, &done.stdout), (status, &line), "{what}: {done:?}");
@@ -20,6 +22,7 @@ fn check(done: &Ended, reason: Option<&str>, what: &str) {
         Some(reason) => assert!(done.stderr.contains(reason), "{what}: {done:?}"),
         None => assert_eq!(done.stderr, "", "{what}"),
     }
+    assert_eq!(directory.names("temporary files"), [""; 0], "{what}");
 }
 
 #[test]
@@ -43,45 +46,33 @@ fn compares_every_byte() {
         ("exit 3", Some("no echo from server:12345 (status 3): make docker-compose-up")),
     ] {
         directory.fake("nc", server);
-        check(&directory.run("validar-echo-server.sh", &[]), reason, server);
+        check(&directory, reason, server);
     }
 }
 
 #[test]
-fn sends_hello_echo_and_something_new_each_time() {
-    let directory = Directory::new("nonce");
-    directory.fake("docker", ENGINE);
-    directory.fake("nc", "tee -a sent");
-    for _ in 0..2 {
-        check(&directory.run("validar-echo-server.sh", &[]), None, "tee");
-    }
-    let sent = directory.read("sent");
-    let lines: Vec<_> = sent.lines().collect();
-    assert_eq!(lines.len(), 2);
-    assert!(lines.iter().all(|line| line.starts_with("Hello Echo ")), "{sent}");
-    assert_ne!(lines[0], lines[1]);
-}
-
-#[test]
-fn reads_the_port_from_the_settings() {
+fn sends_something_new_each_time_to_the_port_of_the_settings() {
     let directory = Directory::new("port");
     directory.fake("docker", ENGINE);
-    directory.fake("nc", "echo \"$@\" >asked; cat");
+    directory.fake("nc", "echo \"$@\" >asked; tee -a sent");
     for (settings, port) in [
-        ("[DEFAULT]\nSERVER_PORT = 12345\n", "12345"),
         ("[DEFAULT]\nSERVER_PORT=1", "1"),
         ("; no\r\n[DEFAULT]\r\n#SERVER_PORT = 2\r\n\tSERVER_PORT\t:\t65535\t\r\n", "65535"),
         ("[DEFAULT]\nSERVER_PORTS = 3\nSERVER_PORT = 4\n[A]\nSERVER_PORT = 5\n", "4"),
     ] {
         fs::write(directory.path("server/config.ini"), settings).unwrap();
-        check(&directory.run("validar-echo-server.sh", &[]), None, settings);
+        check(&directory, None, settings);
         assert_eq!(directory.read("asked"), format!("server {port}\n"), "{settings:?}");
     }
+    let sent = directory.read("sent");
+    assert!(sent.lines().all(|line| line.starts_with("Hello Echo ")), "{sent}");
+    assert_eq!(sent.lines().collect::<HashSet<_>>().len(), 3, "{sent}");
+
     fs::write(directory.path("server/config.ini"), "[DEFAULT]\n").unwrap();
     let reason = Some("server/config.ini: there is no line SERVER_PORT");
-    check(&directory.run("validar-echo-server.sh", &[]), reason, "no port");
+    check(&directory, reason, "no port");
     fs::remove_file(directory.path("server/config.ini")).unwrap();
-    check(&directory.run("validar-echo-server.sh", &[]), Some("config.ini"), "no file");
+    check(&directory, Some("config.ini"), "no file");
 }
 
 #[test]
@@ -100,10 +91,15 @@ fn shows_what_docker_says() {
             "case $1 in run | rm) trap '' TERM; while :; do sleep 1; done ;; esac",
             "Docker did not run the container within 1 seconds",
         ),
+        // The parent of `docker run` is timeout, and the script is its parent.
+        (
+            "[ $1 != run ] || { read -r _ _ _ script _ </proc/$PPID/stat; kill -s TERM $script; }",
+            "interrupted",
+        ),
     ] {
         directory.fake("docker", engine);
-        check(&directory.run("validar-echo-server.sh", &[]), Some(reason), engine);
+        check(&directory, Some(reason), engine);
     }
     let done = directory.run("validar-echo-server.sh", &["12345"]);
-    check(&done, Some("takes no arguments"), "an argument");
+    assert!(done.status == 1 && done.stderr.contains("takes no arguments"), "{done:?}");
 }

@@ -2,32 +2,27 @@
 //! need an engine are in tests/docker.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-pub const PROGRAMS: [(&str, &str); 3] = [
-    ("server", env!("CARGO_BIN_EXE_server")),
-    ("client", env!("CARGO_BIN_EXE_client")),
-    ("gen", env!("CARGO_BIN_EXE_gen")),
-];
+use super::program::{CLIENT, SERVER};
 
-/// A test's own directory, with copies of the files that the scripts need. The space in its name is part of the test.
+pub const GEN: &str = env!("CARGO_BIN_EXE_gen");
+
+/// A test's own directory, with copies of the files that the scripts need. The space in its name is part of the test, and
+/// so are run bits that get lost: the copies have none.
 pub struct Directory(pub PathBuf);
 
 impl Directory {
     pub fn new(test: &str) -> Self {
-        let directory =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("scripts").join(test).join("a root");
-        let _ = fs::remove_dir_all(&directory);
+        let directory = super::directory(&format!("scripts/{test}/a root"));
         for name in ["bin", "docker", "server", "client", "templates", "target/release"] {
             fs::create_dir_all(directory.join(name)).unwrap();
         }
-        for name in ["elsewhere", "temporary files"] {
-            fs::create_dir(directory.join(name)).unwrap();
-        }
+        fs::create_dir(directory.join("elsewhere")).unwrap();
+        fs::write(directory.join("elsewhere/old"), "as it was").unwrap();
+        fs::create_dir(directory.join("temporary files")).unwrap();
         for name in [
             "generar-compose.sh",
             "validar-echo-server.sh",
@@ -42,7 +37,8 @@ impl Directory {
             "templates/client.yaml",
             "templates/stack.yaml",
         ] {
-            fs::copy(Path::new(ROOT).join(name), directory.join(name)).unwrap();
+            let original = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            fs::write(directory.join(name), fs::read(original).unwrap()).unwrap();
         }
         Self(directory)
     }
@@ -50,7 +46,7 @@ impl Directory {
     /// Such a directory with the programs where `cargo build --release` puts them.
     pub fn built(test: &str) -> Self {
         let directory = Self::new(test);
-        for (name, program) in PROGRAMS {
+        for (name, program) in [("server", SERVER), ("client", CLIENT), ("gen", GEN)] {
             symlink(program, directory.path("target/release").join(name)).unwrap();
         }
         directory
@@ -62,6 +58,15 @@ impl Directory {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The names of what is in the directory `name`.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(name)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// A fake command, which scripts find before the real one of the same name.
@@ -76,55 +81,32 @@ impl Directory {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// A script that `shell` runs in elsewhere/. Its temporary files are in "temporary files", which has to be empty in
+    /// the end.
     pub fn command(&self, shell: &str, script: &str, arguments: &[&str]) -> Command {
         // The machine's own timeout keeps the limit, and the script finds the test's commands first.
-        let path =
-            format!("PATH={}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let machine = std::env::var("PATH").unwrap();
+        let path = format!("PATH={}:{machine}", self.path("bin").display());
         let mut command = Command::new("timeout");
-        command.args(["--foreground", "60", "env", &path, shell]);
+        command.args(["--foreground", "--kill-after=5", "60", "env", &path, shell]);
         command.arg(self.path(script)).args(arguments);
         command.current_dir(self.path("elsewhere")).stdin(Stdio::null());
-        command.env("TMPDIR", self.temporary());
+        command.env("TMPDIR", self.path("temporary files"));
         // The scripts look in target/release, wherever the user's cargo puts programs.
         command.env("CARGO_TARGET_DIR", "/nowhere").env("CARGO_BUILD_TARGET", "none");
         command
     }
 
-    /// A directory for temporary files, which has to be empty in the end.
-    pub fn temporary(&self) -> PathBuf {
-        self.path("temporary files")
-    }
-
     pub fn run(&self, script: &str, arguments: &[&str]) -> Ended {
-        ended(self.command(shell_of(script), script, arguments).output().unwrap())
-    }
-
-    pub fn generate(&self, arguments: &[&str]) -> Ended {
-        self.run("generar-compose.sh", arguments)
+        ended(&mut self.command("sh", script, arguments))
     }
 }
 
-/// The output of gen when a user runs it by hand.
+/// What gen prints when a user runs it by hand.
 pub fn gen_prints(arguments: &[&str]) -> String {
-    let (_, program) = PROGRAMS[2];
-    ended(Command::new(program).args(arguments).output().unwrap()).stdout
-}
-
-/// Puts BusyBox's applets before the commands of this machine. If there is no BusyBox, it says so and returns false.
-pub fn busybox(directory: &Directory) -> bool {
-    let mut install = Command::new("busybox");
-    let made = install.args(["--install", "-s"]).arg(directory.path("bin")).status();
-    let made = made.is_ok_and(|status| status.success());
-    if !made {
-        // Not eprintln!, which a test's success hides.
-        let _ =
-            writeln!(std::io::stderr(), "NOT TESTED: scripts with BusyBox: there is no busybox");
-    }
-    made
-}
-
-fn shell_of(script: &str) -> &'static str {
-    if script == "run-local.sh" { "bash" } else { "sh" }
+    let done = ended(Command::new(GEN).args(arguments));
+    assert_eq!((done.status, done.stderr.as_str()), (0, ""), "{arguments:?}");
+    done.stdout
 }
 
 #[derive(Debug)]
@@ -134,18 +116,13 @@ pub struct Ended {
     pub stderr: String,
 }
 
-pub fn ended(output: Output) -> Ended {
+/// Runs `command` to its end.
+pub fn ended(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ended {
         status: output.status.code().unwrap(),
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     }
-}
-
-pub fn names(directory: &Path) -> Vec<String> {
-    let names = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
