@@ -138,7 +138,7 @@ mod tests {
             [a b]\nC = 1 => a b.c=1@2
         "#;
         assert_parses(parse, table);
-        assert_parses(parse, "[DEFAULT]\\nA = \u{a0}1 => a=1@2");
+        assert_parses(parse, "[DEFAULT]\\nA = \u{a0}1\u{a0} => a=1@2");
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
             ("[DEFAULT]\nA = 1\n 2", 3),
             ("[DEFAULT]\nA =\n\n\tB = 2", 4),
             ("[DEFAULT]\nA = 1\n  [other]\nB = 2", 3),
-            ("[DEFAULT]\n A = 1\n  B = 2", 3),
+            ("[DEFAULT]\n  A = 1\n B = 2\n  C = 3", 4),
         ] {
             assert_eq!(parse(text), Err(format!("{line}: {refusal}")), "{text:?}");
         }
