@@ -39,6 +39,7 @@ fn a_bad_value_is_named_with_the_reason() {
         CLI_SERVER_TIMEOUT=0 => must be greater than 0
         CLI_LOOP_AMOUNT=-1 => is not a number from 0 to 18446744073709551615
         CLI_LOOP_AMOUNT=+5 => is not a number from 0 to 18446744073709551615
+        CLI_LOOP_AMOUNT= 5 => is not a number from 0 to 18446744073709551615
         CLI_LOOP_AMOUNT=010 => is not a number from 0 to 18446744073709551615
         CLI_LOOP_PERIOD=5 => is not a duration: write numbers with units (h m s ms us µs ns) and no sign, such as \"1m30s\"
         CLI_LOG_LEVEL=2 => is not a level (CRITICAL FATAL ERROR WARNING WARN NOTICE INFO DEBUG)
