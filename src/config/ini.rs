@@ -116,97 +116,69 @@ fn section_name(content: &str) -> Result<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::config::document::summary;
+    use crate::config::document::assert_parses;
 
     #[test]
-    fn reads_as_configparser_does() {
-        let table = [
-            ("", ""),
-            ("[DEFAULT]", ""),
-            ("[DEFAULT]\nA = 1", "a=1@2"),
-            ("[DEFAULT]\r\nA = 1\r\nB = 2\r\n", "a=1@2 b=2@3"),
-            ("\u{feff}[DEFAULT]\nA=1\n", "a=1@2"),
-            ("# c\n; c\n[DEFAULT]\n  # c\nA: 1\n", "a=1@5"),
-            ("[DEFAULT] ; c\nA = 1", "a=1@2"),
-            ("[DEFAULT]\nA = 1 ; c", "a=1 ; c@2"),
-            ("[DEFAULT]\nA = b = c : d", "a=b = c : d@2"),
-            ("[DEFAULT]\nA : b = c", "a=b = c@2"),
-            ("[DEFAULT]\nA =\nB=", "a=@2 b=@3"),
-            ("[DEFAULT]\nlong key = \u{a0} \"x\" \t", "long key=\"x\"@2"),
-            ("[DEFAULT]\n  A = 1\n  B = 2\n C = 3\n", "a=1@2 b=2@3 c=3@4"),
-            ("[DEFAULT]\nA = 1\n   # c\nB = 2", "a=1@2 b=2@4"),
-            (
-                "[DEFAULT]\nA = 1\n  [other]\nB = 2",
-                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
-            ),
-            ("[DEFAULT]\nA = 1\n[Other]\nA = 2\n[DEFAULT]\nB = 3\n", "a=1@2 other.a=2@4 b=3@6"),
-            ("[DEFAULT]\nA = 1\n[other]\n  B = 2", "a=1@2 other.b=2@4"),
-            ("[DEFAULT]\nA;B = 1", "a;b=1@2"),
-            ("[default]\nA = 1", "default.a=1@2"),
-            ("[a b]\nC = 1", "a b.c=1@2"),
-        ];
-        for (text, expected) in table {
-            assert_eq!(summary(parse(text)), expected, "{text:?}");
+    fn reads_documents() {
+        let table = r#"
+            [DEFAULT]\r\nA = 1\r\nB=2\r\n => a=1@2 b=2@3
+            # c\n; c\n[DEFAULT]\n  # c\nA: 1\n => a=1@5
+            [DEFAULT] ; c\nA = 1 => a=1@2
+            [DEFAULT]\nA = 1 ; c => a=1 ; c@2
+            [DEFAULT]\nA = b = c : d => a=b = c : d@2
+            [DEFAULT]\nA : b = c => a=b = c@2
+            [DEFAULT]\nA =\nB= => a=@2 b=@3
+            [DEFAULT]\nlong key = "x" \t => long key="x"@2
+            [DEFAULT]\n  A = 1\n  B = 2\n C = 3\n => a=1@2 b=2@3 c=3@4
+            [DEFAULT]\nA = 1\n   # c\nB = 2 => a=1@2 b=2@4
+            [DEFAULT]\nA = 1\n[Other]\n  A = 2\n[DEFAULT]\nB = 3\n => a=1@2 other.a=2@4 b=3@6
+            [DEFAULT]\nA;B = 1 => a;b=1@2
+            [x]\n[X] =>
+            [default]\nA = 1 => default.a=1@2
+            [a b]\nC = 1 => a b.c=1@2
+        "#;
+        assert_parses(parse, table);
+        assert_parses(parse, "[DEFAULT]\\nA = \u{a0}1\u{a0} => a=1@2");
+    }
+
+    #[test]
+    fn refuses_documents() {
+        let table = r#"
+            A = 1 => 1: "A = 1" stands before the first section, such as [DEFAULT]
+            [DEFAULT]\nA => 2: "A" has no "=" or ":" after a key
+            [DEFAULT]\n = 1 => 2: "= 1" has no "=" or ":" after a key
+            [DEFAULT]\nA = 1\na : 1 => 3: "a" is already set on line 2
+            [DEFAULT]\nA = 1\n[DEFAULT]\nA = 1 => 4: "A" is already set on line 2
+            [DEFAULT]\nx.a = 1\n[x]\nA = 1 => 4: "A" is already set on line 2
+            [x]\n[DEFAULT]\n[x] => 3: the section "x" already stands on line 1
+            [DEFAULT]\nA = 50% => 2: the value of "A" has a "%": interpolation is not supported
+            [DEFAULT]\rA = 1 => 1: the character U+000D is not allowed
+        "#;
+        assert_parses(parse, table);
+    }
+
+    #[test]
+    fn refuses_what_would_continue_a_value() {
+        let refusal = "indented deeper than the setting above, whose value it would continue: remove the indentation";
+        for (text, line) in [
+            ("[DEFAULT]\nA = 1\n 2", 3),
+            ("[DEFAULT]\nA =\n\n\tB = 2", 4),
+            ("[DEFAULT]\nA = 1\n  [other]\nB = 2", 3),
+            ("[DEFAULT]\n  A = 1\n B = 2\n  C = 3", 4),
+        ] {
+            assert_eq!(parse(text), Err(format!("{line}: {refusal}")), "{text:?}");
         }
     }
 
     #[test]
-    fn refuses_what_configparser_refuses_or_reads_otherwise() {
-        let table = [
-            ("A = 1\n", "1: \"A = 1\" stands before the first section, such as [DEFAULT]"),
-            ("\n\nA", "3: \"A\" stands before the first section, such as [DEFAULT]"),
-            ("[DEFAULT]\nA", "2: \"A\" has no \"=\" or \":\" after a key"),
-            ("[DEFAULT]\n = 1", "2: \"= 1\" has no \"=\" or \":\" after a key"),
-            (
-                "[DEFAULT]\nA = 1\n 2",
-                "3: indented deeper than the setting above, whose value it would continue: remove the indentation",
-            ),
-            (
-                "[DEFAULT]\nA =\n\n\tB = 2",
-                "4: indented deeper than the setting above, whose value it would continue: remove the indentation",
-            ),
-            ("[DEFAULT]\nA = 1\na : 1", "3: \"a\" is already set on line 2"),
-            ("[DEFAULT]\nA = 1\n[DEFAULT]\nA = 1", "4: \"A\" is already set on line 2"),
-            ("[DEFAULT]\nx.a = 1\n[x]\nA = 1", "4: \"A\" is already set on line 2"),
-            ("[x]\n[DEFAULT]\n[x]", "3: the section \"x\" already stands on line 1"),
-            (
-                "[DEFAULT]\nA = 50%",
-                "2: the value of \"A\" has a \"%\": interpolation is not supported",
-            ),
-            (
-                "[DEFAULT]\nA = %(b)s",
-                "2: the value of \"A\" has a \"%\": interpolation is not supported",
-            ),
-            (
-                "[DEFAULT",
-                "1: \"[DEFAULT\" is not a section header, such as [DEFAULT], alone on its line",
-            ),
-            ("[]", "1: \"[]\" is not a section header, such as [DEFAULT], alone on its line"),
-            (
-                "[ DEFAULT ]",
-                "1: \"[ DEFAULT ]\" is not a section header, such as [DEFAULT], alone on its line",
-            ),
-            (
-                "[DEFAULT]] ",
-                "1: \"[DEFAULT]]\" is not a section header, such as [DEFAULT], alone on its line",
-            ),
-            (
-                "[DEFAULT] ; [x]",
-                "1: \"[DEFAULT] ; [x]\" is not a section header, such as [DEFAULT], alone on its line",
-            ),
-            (
-                "[DEFAULT] A = 1",
-                "1: \"[DEFAULT] A = 1\" is not a section header, such as [DEFAULT], alone on its line",
-            ),
-            ("[DEFAULT]\rA = 1", "1: the character U+000D is not allowed"),
-            ("[DEFAULT]\n# \0", "2: the character U+0000 is not allowed"),
-            ("[DEFAULT]\nA = 1\u{1f}", "2: the character U+001F is not allowed"),
-            ("[DEFAULT]\nA = 1\u{85}B = 2", "2: the character U+0085 is not allowed"),
-            ("[DEFAULT]\nA = 1\u{2028}", "2: the character U+2028 is not allowed"),
-            ("\u{feff}\u{feff}[DEFAULT]", "1: the character U+FEFF is not allowed"),
-        ];
-        for (text, expected) in table {
-            assert_eq!(summary(parse(text)), expected, "{text:?}");
+    fn refuses_headers() {
+        for header in
+            ["[DEFAULT", "[]", "[ DEFAULT ]", "[DEFAULT]]", "[DEFAULT] ; [x]", "[DEFAULT] A = 1"]
+        {
+            let refusal = format!(
+                "1: {header:?} is not a section header, such as [DEFAULT], alone on its line"
+            );
+            assert_eq!(parse(header), Err(refusal));
         }
     }
 }

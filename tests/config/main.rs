@@ -1,4 +1,4 @@
-//! Settings: values, errors, and the tables of README.
+//! Settings: values, errors, and the tables in --help and docs/reference.md.
 
 mod errors;
 mod table;

@@ -1,80 +1,40 @@
-//! The library's parsers at the end of a pipe, for the comparison with the reference parsers:
-//! `parse ini|yaml|duration` reads documents from stdin, each its length in bytes on a line and then its
-//! text, and answers each with one line of JSON. An example to Cargo, which then neither installs it nor
-//! builds it into an image.
+//! The parsers at the end of a pipe, for the comparison with the reference parsers. `parse ini|yaml|duration` reads
+//! texts from stdin, each with the byte 0xff after it, which UTF-8 never has. It answers each with a line of JSON:
+//! pairs of key and value, or nanoseconds and the printed duration, or null if the parser refuses the text.
 
-use std::io::{self, BufRead, Read, Write};
-use std::process::ExitCode;
+use std::io::{self, BufRead};
 
 use tp0::config::document::Entry;
-use tp0::config::{duration, ini, yaml};
+use tp0::config::duration::{self, GoDuration};
+use tp0::config::{ini, yaml};
 
-fn main() -> ExitCode {
+fn main() -> io::Result<()> {
     let answer = match std::env::args().nth(1).as_deref() {
         Some("ini") => |text: &str| document(ini::parse(text)),
         Some("yaml") => |text: &str| document(yaml::parse(text)),
         Some("duration") => duration,
-        _ => {
-            eprintln!("usage: parse ini|yaml|duration");
-            return ExitCode::from(2);
-        }
+        _ => panic!("usage: parse ini|yaml|duration"),
     };
-    match serve(answer) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("parse: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve(answer: fn(&str) -> String) -> io::Result<()> {
-    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
-    let mut length = String::new();
-    while input.read_line(&mut length)? > 0 {
-        let mut text = vec![0; length.trim_end().parse().map_err(io::Error::other)?];
-        input.read_exact(&mut text)?;
-        let text = String::from_utf8(text).map_err(io::Error::other)?;
-        writeln!(output, "{}", answer(&text))?;
-        output.flush()?;
-        length.clear();
+    for text in io::stdin().lock().split(0xff) {
+        let text = String::from_utf8(text?).expect("UTF-8");
+        println!("{}", answer(&text));
     }
     Ok(())
 }
 
 fn document(result: Result<Vec<Entry>, String>) -> String {
-    match result {
-        Ok(entries) => {
-            let entries: Vec<String> = entries.iter().map(entry).collect();
-            format!("{{\"entries\": [{}]}}", entries.join(", "))
-        }
-        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
-    }
-}
-
-fn entry(entry: &Entry) -> String {
-    format!("[{}, {}, {}]", string(&entry.key), string(&entry.value), entry.line)
+    let Ok(entries) = result else { return "null".to_owned() };
+    let pairs =
+        entries.iter().map(|entry| format!("[{}, {}]", json(&entry.key), json(&entry.value)));
+    format!("[{}]", pairs.collect::<Vec<_>>().join(", "))
 }
 
 fn duration(text: &str) -> String {
-    match duration::parse(text) {
-        Ok(found) => {
-            let printed = duration::GoDuration(found).to_string();
-            format!("{{\"nanoseconds\": {}, \"text\": {}}}", found.as_nanos(), string(&printed))
-        }
-        Err(reason) => format!("{{\"reason\": {}}}", string(&reason)),
-    }
+    let Ok(duration) = duration::parse(text) else { return "null".to_owned() };
+    format!("[{}, {}]", duration.as_nanos(), json(&GoDuration(duration).to_string()))
 }
 
-/// A JSON string (RFC 8259 §7).
-fn string(text: &str) -> String {
-    let mut json = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            '\0'..='\x1f' => json += &format!("\\u{:04x}", u32::from(c)),
-            _ => json.push(c),
-        }
-    }
-    json + "\""
+/// A JSON string, except that it leaves control characters as they are.
+fn json(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

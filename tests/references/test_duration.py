@@ -25,26 +25,17 @@ junk = st.one_of(st.text("0123456789.-+ hmsnuµ", max_size=10), st.text(max_size
 
 
 @given(st.one_of(duration, junk))
-@example("")
-@example("0")
-@example("-0")
-@example("1.s")
-@example(".5s")
-@example(".s")
-@example("1h15m30.5s")
 @example("9223372036854775807ns")
 @example("9223372036854775808ns")
-@example("0.100000000000000000000h")
-@example("0.3333333333333333333h")
-@example("0.830103483285477580700h")
+@example("0.830103483285477580700h")  # Go's last nanosecond is another one
 def test_texts(ours, go, text):
     expected, found = go["duration"](text), ours["duration"](text)
-    if "nanoseconds" in found:
-        assert "nanoseconds" in expected, f"Go refuses {text!r}: we {found}"
-        difference = abs(found["nanoseconds"] - expected["nanoseconds"])
+    if found:
+        assert expected, f"Go refuses {text!r}: we {found}"
+        difference = abs(found[0] - expected[0])
         assert difference <= text.count("."), f"{text!r}: Go {expected}, we {found}"
-    elif "nanoseconds" in expected:
-        assert text[0] in "+-" or is_out_of_range(text), f"{text!r}: Go {expected}, we {found}"
+    elif expected:
+        assert text[0] in "+-" or is_out_of_range(text), f"{text!r}: Go {expected}, we refuse it"
 
 
 def is_out_of_range(text):
@@ -57,6 +48,6 @@ def is_out_of_range(text):
 @example(MAXIMUM)
 def test_printed_durations_parse_back(ours, go, nanoseconds):
     expected = go["duration"](f"{nanoseconds}ns")
-    assert expected["nanoseconds"] == nanoseconds
+    assert expected[0] == nanoseconds
     assert ours["duration"](f"{nanoseconds}ns") == expected
-    assert ours["duration"](expected["text"]) == expected
+    assert ours["duration"](expected[1]) == expected

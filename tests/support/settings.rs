@@ -29,17 +29,15 @@ pub fn file(test: &str, text: &str) -> PathBuf {
     path
 }
 
-pub type Variables<'a> = [(&'a str, &'a str)];
-
-pub fn server(path: &Path, variables: &Variables<'_>) -> Result<ServerConfig, String> {
+pub fn server(path: &Path, variables: &[(&str, &str)]) -> Result<ServerConfig, String> {
     ServerConfig::load(path, &|name| look_up(variables, name))
 }
 
-pub fn client(path: &Path, variables: &Variables<'_>) -> Result<ClientConfig, String> {
+pub fn client(path: &Path, variables: &[(&str, &str)]) -> Result<ClientConfig, String> {
     ClientConfig::load(path, &|name| look_up(variables, name))
 }
 
-fn look_up(variables: &Variables<'_>, name: &str) -> Option<OsString> {
-    let mut values = variables.iter().filter(|(variable, _)| *variable == name);
-    values.next().map(|(_, value)| value.into())
+fn look_up(variables: &[(&str, &str)], name: &str) -> Option<OsString> {
+    let (_, value) = variables.iter().find(|(variable, _)| *variable == name)?;
+    Some(value.into())
 }

@@ -1,6 +1,5 @@
-// Go's own readers at the end of a pipe: its time package for durations, and yaml.v3, which viper reads
-// settings with, for YAML. `reference duration|yaml` speaks the protocol of parse.rs: a text's length in
-// bytes on a line and then the text in, one line of JSON out.
+// Go's own readers at the end of a pipe: its time package for durations, and yaml.v3, with which viper reads
+// settings. `reference duration|yaml` speaks the protocol of parse.rs, but a document is an object.
 package main
 
 import (
@@ -9,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,19 +20,13 @@ func main() {
 	read := readers[os.Args[1]]
 	input, output := bufio.NewReader(os.Stdin), json.NewEncoder(os.Stdout)
 	for {
-		var length int
-		if _, err := fmt.Fscanf(input, "%d\n", &length); err == io.EOF {
-			return
-		} else if err != nil {
-			log.Fatal(err)
-		}
-		text := make([]byte, length)
-		if _, err := io.ReadFull(input, text); err != nil {
-			log.Fatal(err)
-		}
-		answer, err := read(string(text))
+		text, err := input.ReadString(0xff)
 		if err != nil {
-			answer = map[string]any{"reason": err.Error()}
+			return
+		}
+		answer, err := read(strings.TrimSuffix(text, "\xff"))
+		if err != nil {
+			answer = nil
 		}
 		output.Encode(answer)
 	}
@@ -43,24 +34,20 @@ func main() {
 
 func duration(text string) (any, error) {
 	found, err := time.ParseDuration(text)
-	return map[string]any{"nanoseconds": int64(found), "text": found.String()}, err
+	return []any{int64(found), found.String()}, err
 }
 
 func document(text string) (any, error) {
-	entries := map[string]string{}
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	var first map[string]any
-	switch err := decoder.Decode(&first); {
-	case err == io.EOF:
-		return map[string]any{"entries": entries}, nil
-	case err != nil:
+	if err := decoder.Decode(&first); err != nil && err != io.EOF {
 		return nil, err
 	}
-	if err := decoder.Decode(new(any)); err != io.EOF {
+	if decoder.Decode(new(any)) != io.EOF {
 		return nil, errors.New("more than one document")
 	}
-	err := flatten("", first, entries)
-	return map[string]any{"entries": entries}, err
+	entries := map[string]string{}
+	return entries, flatten("", first, entries)
 }
 
 // flatten notes each scalar as viper's GetString has it, under its path in lower case.
@@ -69,12 +56,8 @@ func flatten(prefix string, mapping map[string]any, entries map[string]string) e
 		path := prefix + strings.ToLower(key)
 		switch value := value.(type) {
 		case nil:
-		case string:
-			entries[path] = value
-		case bool:
-			entries[path] = strconv.FormatBool(value)
-		case int:
-			entries[path] = strconv.Itoa(value)
+		case string, bool, int:
+			entries[path] = fmt.Sprint(value)
 		case map[string]any:
 			if err := flatten(path+".", value, entries); err != nil {
 				return err
