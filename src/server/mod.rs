@@ -54,9 +54,8 @@ fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result
             match thread::Builder::new().spawn_scoped(scope, run) {
                 Ok(worker) => workers.push(worker),
                 // The workers that have started do the work.
-                Err(error) => log.warning(format_args!(
-                    "action: start_worker | result: fail | error: {error}"
-                )),
+                Err(error) => log
+                    .warning(format_args!("action: start_worker | result: fail | error: {error}")),
             }
         }
         log.flush();
