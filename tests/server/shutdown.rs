@@ -52,17 +52,19 @@ fn either_signal_closes_everything() {
 fn a_half_received_message_may_be_completed_and_a_silent_peer_delays_nothing() {
     let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
     let mut silent = server.connect();
-    let half = half(&server);
+    let mut half = half(&server);
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGTERM].repeat(100) {
         server.program.signal(signal);
     }
     server.program.wait_for("close_listener");
+    // One more second until the peer counts as idle.
+    half.write_all(b" and ").unwrap();
     assert_eq!(read_to_end(&mut silent), b"");
     let error = TcpStream::connect(server.address).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     server.program.signal(libc::SIGINT);
 
-    complete(half, b" and half\n", b"half and half\n");
+    complete(half, b"half\n", b"half and half\n");
     let ended = server.program.wait();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.count("action: shutdown"), 2, "{ended:#?}");
