@@ -1,5 +1,6 @@
 //! The real server over loopback: what it answers, and what it logs.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::thread;
@@ -127,8 +128,11 @@ fn a_peer_that_leaves_without_a_byte_is_no_failure() {
 /// `docker pause`, or a suspended machine, for longer than SERVER_TIMEOUT.
 #[test]
 fn after_a_pause_of_the_process_it_receives_and_sends_first() {
-    let environment = [("SERVER_TIMEOUT", "3s"), ("SERVER_MESSAGE_LIMIT", "100000000")];
-    let server = Server::start(&environment);
+    let server = Server::start(&[
+        ("SERVER_WORKERS", "1"),
+        ("SERVER_TIMEOUT", "3s"),
+        ("SERVER_MESSAGE_LIMIT", "100000000"),
+    ]);
     let large = [vec![b'x'; 200_000], vec![b'\n']].concat();
     let larger_than_all_buffers = [vec![b'x'; 5_000_000], vec![b'\n']].concat();
     let mut slow = server.connect();
@@ -138,7 +142,11 @@ fn after_a_pause_of_the_process_it_receives_and_sends_first() {
     let mut peers = messages.map(|_| server.connect());
     server.program.wait_for_count("accept_connections | result: success", 4);
 
+    // The stop interrupts epoll_wait(2), which then returns without an event, so the deadlines come first.
+    let state = format!("/proc/{}/stat", server.program.pid());
+    until("it waits for events", || fs::read_to_string(&state).unwrap().contains(") S "));
     server.program.signal(libc::SIGSTOP);
+    until("it is stopped", || fs::read_to_string(&state).unwrap().contains(") T "));
     let stopped = Instant::now();
     for (peer, message) in peers.iter_mut().zip(messages) {
         peer.write_all(message).unwrap();
