@@ -56,26 +56,16 @@ fn echoes_any_bytes() {
     });
 }
 
-/// The server lingers: bytes that nobody reads would make its close a reset.
+/// The server lingers. A close with unread bytes sends a reset, and so does a closed connection when more bytes come.
 #[test]
-fn bytes_after_the_newline_never_cost_the_echo() {
-    let server = Server::start(&[]);
-    let message = [vec![b'x'; 60_000], vec![b'\n']].concat();
-    for _ in 0..20 {
-        assert_eq!(server.exchange(&[&message[..], &[b'y'; 65_536]].concat()), message);
-    }
-}
-
-/// A write to a connection that the server has closed meets a reset.
-#[test]
-fn a_peer_may_go_on_writing_for_two_seconds_after_the_end() {
+fn a_peer_may_go_on_writing_for_two_seconds_after_its_message() {
     let server = Server::start(&[]);
     let mut peer = server.connect();
-    peer.write_all(b"first\n").unwrap();
+    let start = Instant::now();
+    peer.write_all(&[b"first\n", &[b'x'; 200_000][..]].concat()).unwrap();
     assert_eq!(read_to_end(&mut peer), b"first\n");
-    let end = Instant::now();
     until("the server closes", || peer.write_all(b"more").is_err());
-    assert!(end.elapsed() >= Duration::from_millis(1500), "a reset after {:?}", end.elapsed());
+    assert!(start.elapsed() >= Duration::from_secs(2), "a reset after {:?}", start.elapsed());
 }
 
 /// `printf hola | nc` keeps its side open, and waits.
