@@ -1,13 +1,14 @@
 //! The real server over loopback: what it answers, and what it logs.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::program::{Program, SERVER, command};
 use crate::support::server::Server;
-use crate::support::sockets::{half_close, read_to_end, reset};
+use crate::support::sockets::{read_to_end, reset};
 use crate::support::{DEADLINE, os_error, until, untimed};
 
 #[test]
@@ -55,54 +56,16 @@ fn echoes_any_bytes() {
     });
 }
 
-/// The server lingers: bytes that nobody reads would make its close a reset.
+/// The server lingers. A close with unread bytes sends a reset, and so does a closed connection when more bytes come.
 #[test]
-fn bytes_after_the_newline_never_cost_the_echo() {
-    let server = Server::start(&[]);
-    let message = [vec![b'x'; 60_000], vec![b'\n']].concat();
-    for _ in 0..20 {
-        assert_eq!(server.exchange(&[&message[..], &[b'y'; 65_536]].concat()), message);
-    }
-}
-
-/// A write to a connection that the server has closed meets a reset.
-#[test]
-fn a_peer_may_go_on_writing_for_two_seconds_after_the_end() {
+fn a_peer_may_go_on_writing_for_two_seconds_after_its_message() {
     let server = Server::start(&[]);
     let mut peer = server.connect();
-    peer.write_all(b"first\n").unwrap();
+    let start = Instant::now();
+    peer.write_all(&[b"first\n", &[b'x'; 200_000][..]].concat()).unwrap();
     assert_eq!(read_to_end(&mut peer), b"first\n");
-    let end = Instant::now();
     until("the server closes", || peer.write_all(b"more").is_err());
-    assert!(end.elapsed() >= Duration::from_millis(1500), "a reset after {:?}", end.elapsed());
-}
-
-#[test]
-fn a_message_over_the_limit_is_refused() {
-    let server = Server::start(&[("SERVER_MESSAGE_LIMIT", "10")]);
-    assert_eq!(server.exchange(b"123456789\n"), b"123456789\n");
-    assert_eq!(server.exchange(b"1234567890\n"), b"");
-    let line = server.program.wait_for("result: fail");
-    assert_eq!(
-        untimed(&line),
-        "ERROR    action: receive_message | result: fail | ip: 127.0.0.1 | error: the message is longer than 10 bytes"
-    );
-}
-
-#[test]
-fn a_connection_has_one_deadline() {
-    let server = Server::start(&[("SERVER_TIMEOUT", "300ms")]);
-    let mut silent = server.connect();
-    let mut half = server.connect();
-    half.write_all(b"half").unwrap();
-    assert_eq!(read_to_end(&mut silent), b"");
-    assert_eq!(read_to_end(&mut half), b"");
-
-    let mut lines = server.program.wait_for_count("result: fail", 2);
-    lines.sort();
-    let error = "ERROR    action: receive_message | result: fail | ip: 127.0.0.1 | error: timed out after 300ms: ";
-    assert_eq!(untimed(&lines[0]), format!("{error}no byte received"));
-    assert_eq!(untimed(&lines[1]), format!("{error}no newline in 4 bytes received"));
+    assert!(start.elapsed() >= Duration::from_secs(2), "a reset after {:?}", start.elapsed());
 }
 
 /// `printf hola | nc` keeps its side open, and waits.
@@ -129,7 +92,7 @@ fn pieces_that_follow_each_other_sooner_are_one_message() {
         let end = Instant::now();
         read_to_end(&mut peer) == b"one message\n" && end.elapsed() < Duration::from_millis(500)
     };
-    // A busy machine may hold a piece up for a second, but not each time.
+    // A busy machine may hold a piece or the echo up, but not each time.
     for pieces in [&["one ", "mes", "sag", "e\n "][..], &["one ", "message\n "]] {
         assert!((0..3).any(|_| is_answered_at_once(pieces)), "{pieces:?}");
     }
@@ -139,10 +102,10 @@ fn pieces_that_follow_each_other_sooner_are_one_message() {
 #[test]
 fn a_peer_that_leaves_without_a_byte_is_no_failure() {
     let server = Server::start(&[]);
-    let leave: [fn(TcpStream); 3] = [drop, reset, |peer| half_close(&peer)];
-    for leave in leave {
-        leave(server.connect());
-    }
+    drop(server.connect());
+    reset(server.connect());
+    let half_closed = server.connect();
+    half_closed.shutdown(Shutdown::Write).unwrap();
     assert_eq!(server.exchange(b"last\n"), b"last\n");
     server.program.wait_for("msg: last");
     let (ended, _) = server.program.stop();
@@ -154,49 +117,44 @@ fn a_peer_that_leaves_without_a_byte_is_no_failure() {
 
 /// `docker pause`, or a suspended machine, for longer than SERVER_TIMEOUT.
 #[test]
-fn what_came_during_a_pause_of_the_process_is_served() {
-    let environment = [("SERVER_TIMEOUT", "1s"), ("SERVER_MESSAGE_LIMIT", "1000000")];
-    let server = Server::start(&environment);
+fn after_a_pause_of_the_process_it_receives_and_sends_first() {
+    let server = Server::start(&[
+        ("SERVER_WORKERS", "1"),
+        ("SERVER_TIMEOUT", "3s"),
+        ("SERVER_MESSAGE_LIMIT", "100000000"),
+    ]);
     let large = [vec![b'x'; 200_000], vec![b'\n']].concat();
+    let larger_than_all_buffers = [vec![b'x'; 5_000_000], vec![b'\n']].concat();
+    let mut slow = server.connect();
+    slow.write_all(&larger_than_all_buffers).unwrap();
+    server.program.wait_for("receive_message | result: success");
     let messages: [&[u8]; 3] = [b"whole\n", b"half", &large];
     let mut peers = messages.map(|_| server.connect());
-    server.program.wait_for_count("accept_connections | result: success", peers.len());
+    server.program.wait_for_count("accept_connections | result: success", 4);
+
+    // The stop interrupts epoll_wait(2), which then returns without an event, so the deadlines come first.
+    let state = format!("/proc/{}/stat", server.program.pid());
+    until("it waits for events", || fs::read_to_string(&state).unwrap().contains(") S "));
     server.program.signal(libc::SIGSTOP);
+    until("it is stopped", || fs::read_to_string(&state).unwrap().contains(") T "));
     let stopped = Instant::now();
     for (peer, message) in peers.iter_mut().zip(messages) {
         peer.write_all(message).unwrap();
     }
-    half_close(&peers[1]);
-    thread::sleep(Duration::from_millis(1200).saturating_sub(stopped.elapsed()));
+    peers[1].shutdown(Shutdown::Write).unwrap();
+    // Takes what the kernel has, so that the rest of the echo finds room.
+    let mut echo = Vec::new();
+    slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    slow.read_to_end(&mut echo).expect_err("no end yet");
+    slow.set_read_timeout(Some(DEADLINE)).unwrap();
+    thread::sleep(Duration::from_millis(3200).saturating_sub(stopped.elapsed()));
     server.program.signal(libc::SIGCONT);
+
     for (peer, message) in peers.iter_mut().zip(messages) {
         assert!(read_to_end(peer) == message, "not the message of {} bytes", message.len());
     }
-}
-
-#[test]
-fn an_echo_for_which_a_pause_of_the_process_made_room_is_sent() {
-    let environment = [("SERVER_TIMEOUT", "2s"), ("SERVER_MESSAGE_LIMIT", "100000000")];
-    let server = Server::start(&environment);
-    let message = [vec![b'x'; 5_000_000], vec![b'\n']].concat();
-    let mut peer = server.connect();
-    peer.write_all(&message).unwrap();
-    server.program.wait_for("receive_message | result: success");
-    server.program.signal(libc::SIGSTOP);
-    let stopped = Instant::now();
-    // Takes what the kernel has, so that the rest of the echo finds room.
-    let mut echo = vec![0; message.len()];
-    let mut count = 0;
-    peer.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    while let Ok(more) = peer.read(&mut echo[count..]) {
-        count += more;
-    }
-    thread::sleep(Duration::from_millis(2200).saturating_sub(stopped.elapsed()));
-    server.program.signal(libc::SIGCONT);
-    peer.set_read_timeout(Some(DEADLINE)).unwrap();
-    echo.truncate(count);
-    echo.extend(read_to_end(&mut peer));
-    assert!(echo == message, "{} of {} bytes", echo.len(), message.len());
+    echo.extend(read_to_end(&mut slow));
+    assert!(echo == larger_than_all_buffers, "{} bytes", echo.len());
 }
 
 #[test]

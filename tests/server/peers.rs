@@ -5,12 +5,13 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::limits::{allow_descriptors, start_with_few_descriptors};
-use crate::support::load::Load;
+use tp0::sys::limits::raise_descriptor_limit;
+
+use crate::support::load::load;
 use crate::support::proc::{descriptors, memory, sockets};
 use crate::support::program::Program;
-use crate::support::server::{Server, assert_prompt, mute};
-use crate::support::sockets::{connect_with_small_window, read_to_end, reset};
+use crate::support::server::{Server, assert_prompt};
+use crate::support::sockets::{read_to_end, reset};
 use crate::support::{DEADLINE, os_error, until};
 
 /// Waits until the server has nothing open but its listener.
@@ -22,9 +23,11 @@ fn wait_until_closed(server: &Server) {
 fn eight_thousand_silent_connections() {
     const FEW: usize = 500;
     const MANY: usize = 8000;
-    allow_descriptors(MANY as u64);
-    let mut command = Server::command(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
-    start_with_few_descriptors(&mut command);
+    let limit = raise_descriptor_limit();
+    assert!(limit >= 8500, "needs a hard limit of 8500 descriptors (ulimit -Hn), not {limit}");
+    // The server has to raise the usual soft limit itself.
+    let script = "ulimit -S -n 1024; exec \"$0\"";
+    let mut command = Server::by_shell(script, &[("SERVER_DRAIN_TIMEOUT", "1h")]);
     let server = Server::from(Program::spawn(&mut command));
     let pid = server.program.pid();
     let mut silent = Vec::new();
@@ -51,9 +54,10 @@ fn eight_thousand_silent_connections() {
 }
 
 #[test]
-fn a_byte_now_and_then_does_not_extend_the_deadline() {
+fn a_connection_has_one_deadline() {
     let server = Server::start(&[("SERVER_TIMEOUT", "1500ms")]);
     let start = Instant::now();
+    let mut silent = server.connect();
     let mut slow = server.connect();
     // The wait for an answer that does not come is the pause between two bytes.
     slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -69,8 +73,12 @@ fn a_byte_now_and_then_does_not_extend_the_deadline() {
     let is_reset = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionReset;
     assert!(matches!(&ended, Ok(0)) || ended.as_ref().is_err_and(is_reset), "{ended:?}");
     assert!(start.elapsed() >= Duration::from_millis(1500), "ended early");
-    let line = server.program.wait_for("result: fail");
-    assert!(line.contains("error: timed out after 1.5s: no newline in "), "{line}");
+    assert_eq!(read_to_end(&mut silent), b"");
+    for state in ["no byte received", "no newline in "] {
+        server.program.wait_for(&format!(
+            "ERROR    action: receive_message | result: fail | ip: 127.0.0.1 | error: timed out after 1.5s: {state}"
+        ));
+    }
 }
 
 #[test]
@@ -81,15 +89,14 @@ fn a_peer_that_never_reads_its_echo_has_a_line() {
     let server = Server::start(&environment);
     let message = [vec![b'x'; limit - 1], vec![b'\n']].concat();
     let connect = || {
-        let mut deaf = connect_with_small_window(server.address);
+        let mut deaf = server.connect();
         deaf.write_all(&message).unwrap();
         deaf
     };
     let deaf = connect();
     server.program.wait_for("receive_message | result: success");
     reset(deaf);
-    let error = os_error(libc::ECONNRESET);
-    assert!(server.program.wait_for("result: fail").contains(&error));
+    assert!(server.program.wait_for("result: fail").contains(&os_error(libc::ECONNRESET)));
 
     let start = Instant::now();
     let _deaf = connect();
@@ -130,6 +137,8 @@ fn peers_over_the_limit_cost_no_memory() {
     }
     let grown = memory(pid, "VmHWM") - before;
     assert!(grown < 1024, "{grown} kB for messages of 64 kB at most");
+    let error = "receive_message | result: fail | ip: 127.0.0.1 | error: the message is longer than 65536 bytes";
+    server.program.wait_for_count(error, 4);
     wait_until_closed(&server);
 }
 
@@ -158,24 +167,26 @@ fn messages_that_are_hard_to_log_hold_nobody_up() {
 /// once it has too many to remember.
 #[test]
 fn a_long_run_leaves_nothing_behind() {
+    const CLIENTS: usize = 20;
     let connections = std::env::var("LONG_RUN").map_or(30_000, |count| count.parse().unwrap());
-    let mut command = Server::command(&[]);
-    let server = mute(Program::spawn(command.stdout(Stdio::null())));
+    let messages = connections / CLIENTS;
+    let server = Server::mute(Server::command(&[]).stdout(Stdio::null()));
     let pid = server.program.pid();
+    let run = |messages| {
+        let sent = load(server.address, CLIENTS, messages);
+        let answered = sent.iter().filter(|sent| sent.is_answered()).count();
+        assert_eq!(answered, CLIENTS * messages);
+    };
     let idle = || {
         server.exchange(b"the last one\n");
         wait_until_closed(&server);
         descriptors(pid).len()
     };
     let before = idle();
-    // A reset after the end of the echo leaves the kernel nothing to keep: the other tests need its table of connections
-    // in TIME_WAIT too.
-    let load = Load::start(server.address, 20, reset);
-    load.wait_for(connections / 10);
+    run(messages / 10);
     let resident = memory(pid, "VmRSS");
-    load.wait_for(connections);
+    run(messages);
     let grown = memory(pid, "VmRSS").saturating_sub(resident);
-    assert!(load.stop().iter().all(|sent| sent.is_answered()));
     assert!(grown < 256, "{grown} kB more after {connections} connections");
     assert_eq!(idle(), before, "descriptors");
     assert!(server.program.stop().0.status.success());

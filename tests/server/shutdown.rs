@@ -1,20 +1,21 @@
 //! The real server and its stop signals.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::hint::spin_loop;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::load::{Load, complete};
-use crate::support::proc::{handles, sockets, time_waits};
-use crate::support::program::{Program, SERVER, command};
-use crate::support::server::{Server, mute};
-use crate::support::sockets::{make_fifo, read_to_end, shrink_send_buffer};
+use crate::support::load::load;
+use crate::support::proc::handles;
+use crate::support::program::Program;
+use crate::support::server::{Server, complete};
+use crate::support::sockets::{make_fifo, read_to_end, set_option};
 use crate::support::{directory, field, until};
 
 /// A peer whose half message the server has accepted.
@@ -51,17 +52,19 @@ fn either_signal_closes_everything() {
 fn a_half_received_message_may_be_completed_and_a_silent_peer_delays_nothing() {
     let server = Server::start(&[("SERVER_DRAIN_TIMEOUT", "1h")]);
     let mut silent = server.connect();
-    let half = half(&server);
+    let mut half = half(&server);
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGTERM].repeat(100) {
         server.program.signal(signal);
     }
     server.program.wait_for("close_listener");
+    // One more second until the peer counts as idle.
+    half.write_all(b" and ").unwrap();
     assert_eq!(read_to_end(&mut silent), b"");
     let error = TcpStream::connect(server.address).expect_err("nobody listens");
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     server.program.signal(libc::SIGINT);
 
-    complete(vec![half], b" and half\n", b"half and half\n");
+    complete(half, b"half\n", b"half and half\n");
     let ended = server.program.wait();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(ended.count("action: shutdown"), 2, "{ended:#?}");
@@ -86,34 +89,32 @@ fn the_drain_timeout_ends_a_half_received_message() {
 /// client may be held up for longer between its connect and its write.
 const AT_ONCE: Duration = Duration::from_millis(150);
 
-fn ends_under_load(backlog: &str) {
-    let environment = [("SERVER_LISTEN_BACKLOG", backlog), ("SERVER_DRAIN_TIMEOUT", "10s")];
-    let server = Server::start(&environment);
-    let load = Load::start(server.address, 50, drop);
-    load.wait_for(500);
-    server.program.terminate();
-    let ended = server.program.wait();
-    assert!(ended.status.success(), "{}", ended.status);
-
-    let closings = |line: &&String| line.contains("action: shutdown") || line.contains("close_");
-    let first = ended.lines.iter().find(closings).unwrap();
-    assert!(first.contains("action: shutdown"), "before it: {first}");
-    let received = ended.lines.iter().filter(|line| line.contains("receive_message"));
-    let received: HashSet<_> = received.map(|line| field(line, "msg")).collect();
-    let sent = load.join();
-    for sent in sent.iter().filter(|sent| !sent.is_answered()) {
-        assert!(!received.contains(sent.message.as_str()), "logged and not answered: {sent:?}");
-        assert!(sent.took > AT_ONCE, "sent and not answered: {sent:?}");
-    }
-    assert_eq!(received.len(), sent.iter().filter(|sent| sent.is_answered()).count());
-}
-
 /// With the short queue the kernel drops the last packet of handshakes for which there is no room. Their peers believe
 /// that they are connected, and send again after 200 ms.
 #[test]
 fn nothing_is_lost_when_it_ends_under_load() {
     for backlog in ["4096", "5", "5", "5"] {
-        ends_under_load(backlog);
+        let environment = [("SERVER_LISTEN_BACKLOG", backlog), ("SERVER_DRAIN_TIMEOUT", "10s")];
+        let server = Server::start(&environment);
+        let address = server.address;
+        let clients = thread::spawn(move || load(address, 50, usize::MAX));
+        server.program.wait_for_count("receive_message", 500);
+        server.program.terminate();
+        let ended = server.program.wait();
+        assert!(ended.status.success(), "{}", ended.status);
+
+        let closings =
+            |line: &&String| line.contains("action: shutdown") || line.contains("close_");
+        let first = ended.lines.iter().find(closings).unwrap();
+        assert!(first.contains("action: shutdown"), "before it: {first}");
+        let received = ended.lines.iter().filter(|line| line.contains("receive_message"));
+        let received: HashSet<_> = received.map(|line| field(line, "msg")).collect();
+        let sent = clients.join().unwrap();
+        for sent in sent.iter().filter(|sent| !sent.is_answered()) {
+            assert!(!received.contains(sent.message.as_str()), "logged and not answered: {sent:?}");
+            assert!(sent.took > AT_ONCE, "sent and not answered: {sent:?}");
+        }
+        assert_eq!(received.len(), sent.iter().filter(|sent| sent.is_answered()).count());
     }
 }
 
@@ -139,8 +140,7 @@ fn a_connection_just_made_may_bring_its_message() {
         server.program.wait_for("accept_connections | result: success");
         server.program.terminate();
         server.program.wait_for("action: shutdown | result: in_progress");
-        let announced = Instant::now();
-        until("time passes", || announced.elapsed() > Duration::from_millis(210));
+        thread::sleep(Duration::from_millis(210));
         let sent = peer.write_all(b"just in time\n");
         let mut echo = String::new();
         let ended = sent.and_then(|()| peer.read_to_string(&mut echo));
@@ -175,38 +175,9 @@ fn it_serves_what_has_arrived() {
         let ended = server.program.wait();
         assert!(ended.status.success(), "{}", ended.status);
         assert_eq!(ended.count("msg: whole"), 800);
+        assert_eq!(ended.count("action: close_connection | result: success"), 1300);
         assert_eq!(ended.count("result: fail"), 0, "{drain_timeout}");
     }
-}
-
-/// A connection whose peer has closed may still be open here: the shutdown closes it, with a line.
-#[test]
-fn each_connection_that_is_open_has_its_line() {
-    let server = Server::start(&[("SERVER_WORKERS", "1")]);
-    for _ in 0..5 {
-        server.exchange(b"whole\n");
-    }
-    let pid = server.program.pid();
-    server.program.signal(libc::SIGSTOP);
-    let state = || fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
-    until("it is stopped", || state().contains(") T "));
-    let open = sockets(pid) - 1;
-    server.program.terminate();
-    server.program.signal(libc::SIGCONT);
-    let ended = server.program.wait();
-    assert!(ended.status.success(), "{}", ended.status);
-    assert_eq!(ended.count("action: close_connection | result: success"), open);
-}
-
-#[test]
-fn the_port_is_free_again_at_once() {
-    let server = Server::start(&[]);
-    server.exchange(b"whole\n");
-    let port = server.address.port();
-    assert!(server.program.stop().0.status.success());
-    assert!(time_waits(port) > 0, "no connection in TIME_WAIT");
-    let again = Server::start(&[("SERVER_PORT", &port.to_string())]);
-    assert_eq!(again.exchange(b"again\n"), b"again\n");
 }
 
 /// The settings are a FIFO: the program waits at its open until the test writes them.
@@ -244,9 +215,7 @@ fn a_signal_in_the_first_milliseconds() {
 /// A shell without job control starts `program &` like this.
 #[test]
 fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
-    let mut shell = command("/bin/sh", &[]);
-    shell.args(["-c", "trap '' INT; exec \"$0\"", SERVER]);
-    shell.envs(Server::REQUIRED);
+    let mut shell = Server::by_shell("trap '' INT; exec \"$0\"", &[]);
     let server = Server::from(Program::spawn(&mut shell));
     for _ in 0..100 {
         server.program.signal(libc::SIGINT);
@@ -261,18 +230,12 @@ fn a_signal_that_is_ignored_from_the_start_stays_ignored() {
 #[test]
 fn a_stdout_that_nobody_reads_holds_it_up_for_three_seconds() {
     let (reader, writer) = UnixStream::pair().unwrap();
-    shrink_send_buffer(&writer);
+    set_option(&writer, libc::SO_SNDBUF, &1i32);
     let environment = [("SERVER_WORKERS", "2"), ("SERVER_DRAIN_TIMEOUT", "200ms")];
     let mut command = Server::command(&environment);
-    let mut server = mute(Program::spawn(command.stdout(OwnedFd::from(writer))));
+    let mut server = Server::mute(command.stdout(OwnedFd::from(writer)));
+    // Their lines are more than the socket takes.
     let peers: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    let pid = server.program.pid();
-    let is_blocked = || {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(Result::unwrap);
-        let mut waits = tasks.map(|task| fs::read_to_string(task.path().join("wchan")).unwrap());
-        waits.any(|wait| wait.starts_with("sock_alloc_send"))
-    };
-    until("a worker waits for its reader", is_blocked);
     let start = Instant::now();
     // Only the first of these signals starts the watchdog.
     until("the watchdog ends it", || {

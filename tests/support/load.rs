@@ -1,16 +1,14 @@
 //! Many clients at a time.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::sockets::read_to_end;
-use super::{DEADLINE, until};
+use super::DEADLINE;
+use super::sockets::reset;
 
-/// One message of a [`Load`].
+/// One message of a client.
 #[derive(Debug)]
 pub struct Sent {
     /// Without its newline.
@@ -27,78 +25,35 @@ impl Sent {
     }
 }
 
-/// Clients that each send one message after the other, as fast as the echoes come.
-pub struct Load {
-    clients: Vec<JoinHandle<Vec<Sent>>>,
-    answered: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-}
-
-impl Load {
-    /// Starts `clients` of them. Each goes on until it cannot connect any more or gets no echo, and closes each
-    /// connection with `close`.
-    pub fn start(address: SocketAddr, clients: usize, close: fn(TcpStream)) -> Self {
-        let (answered, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
-        let run = |client| {
-            let (answered, stop) = (Arc::clone(&answered), Arc::clone(&stop));
-            thread::spawn(move || {
-                let mut log = Vec::new();
-                while !stop.load(Relaxed) && log.last().is_none_or(Sent::is_answered) {
-                    let message = format!("[CLIENT {client}] Message N°{}", log.len() + 1);
-                    let Some(sent) = send(address, message, close) else { break };
-                    answered.fetch_add(sent.is_answered().into(), Relaxed);
-                    log.push(sent);
-                }
-                log
-            })
-        };
-        let clients = (1..=clients).map(run).collect();
-        Self { clients, answered, stop }
-    }
-
-    /// Waits until `count` messages have come back. The deadline is for each thousand of them.
-    pub fn wait_for(&self, count: usize) {
-        let answered = || self.answered.load(Relaxed);
-        while answered() < count {
-            let next = count.min(answered() + 1000);
-            until("the load runs", || {
-                assert!(!self.clients.iter().any(JoinHandle::is_finished), "one has no echo");
-                answered() >= next
-            });
-        }
-    }
-
-    /// Waits until no client can connect any more, and returns all messages.
-    pub fn join(self) -> Vec<Sent> {
-        self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
-    }
-
-    /// Stops each client after its current message.
-    pub fn stop(self) -> Vec<Sent> {
-        self.stop.store(true, Relaxed);
-        self.join()
-    }
+/// Runs clients that each send `messages`, one after the other, as fast as the echoes come. A client stops earlier if it
+/// cannot connect or gets no echo. Returns the messages of all clients.
+pub fn load(address: SocketAddr, clients: usize, messages: usize) -> Vec<Sent> {
+    let run = |client| {
+        thread::spawn(move || {
+            let mut log = Vec::new();
+            while log.len() < messages && log.last().is_none_or(Sent::is_answered) {
+                let message = format!("[CLIENT {client}] Message N°{}", log.len() + 1);
+                let Some(sent) = send(address, message) else { break };
+                log.push(sent);
+            }
+            log
+        })
+    };
+    let clients: Vec<_> = (1..=clients).map(run).collect();
+    clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
 }
 
 /// None if there is no connection.
-fn send(address: SocketAddr, message: String, close: fn(TcpStream)) -> Option<Sent> {
+fn send(address: SocketAddr, message: String) -> Option<Sent> {
     let start = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).ok()?;
     let written = stream.write_all(format!("{message}\n").as_bytes());
     let took = start.elapsed();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut echo = Vec::new();
-    let echo = written.and_then(|()| io::Read::read_to_end(&mut stream, &mut echo)).map(|_| echo);
-    close(stream);
+    let echo = written.and_then(|()| stream.read_to_end(&mut echo)).map(|_| echo);
+    // A reset after the end of the echo leaves the kernel nothing to keep: the other tests need its table of connections
+    // in TIME_WAIT too.
+    reset(stream);
     Some(Sent { message, took, echo })
-}
-
-/// Sends the `rest` of a message on each connection, and expects its echo.
-pub fn complete(peers: Vec<TcpStream>, rest: &[u8], echo: &[u8]) {
-    let start = Instant::now();
-    for mut peer in peers {
-        peer.write_all(rest).expect("bytes sent");
-        assert_eq!(read_to_end(&mut peer), echo);
-        assert!(start.elapsed() < DEADLINE, "not within {DEADLINE:?}");
-    }
 }

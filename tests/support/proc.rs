@@ -1,11 +1,7 @@
-//! The resources of a process, mostly from /proc.
+//! The resources of a process, from /proc: proc(5).
 
-use std::collections::HashSet;
 use std::fs;
-use std::net::SocketAddr;
 use std::time::Duration;
-
-use super::check;
 
 /// A field of /proc/PID/status, in kilobytes: VmRSS, or VmHWM for its greatest value so far.
 pub fn memory(pid: i32, field: &str) -> usize {
@@ -38,52 +34,20 @@ pub fn sockets(pid: i32) -> usize {
     descriptors(pid).iter().filter(|link| link.starts_with("socket:")).count()
 }
 
-/// Processor time so far, of all its threads.
+/// Processor time so far, of all its threads, in steps of 10 ms.
 pub fn processor_time(pid: i32) -> Duration {
-    let mut clock = 0;
-    // SAFETY: the pointer is to a live clockid_t.
-    let result = unsafe { libc::clock_getcpuclockid(pid, &mut clock) };
-    assert_eq!(result, 0, "no clock of {pid}");
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a live timespec.
-    check(unsafe { libc::clock_gettime(clock, &mut time) }).unwrap();
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// The address on which a process of this machine listens, once it does.
-pub fn listening_address(pid: i32) -> Option<SocketAddr> {
-    let sockets: HashSet<String> = descriptors(pid).into_iter().collect();
-    let mut listeners = tcp_table("0A").into_iter();
-    let own = listeners.find(|row| sockets.contains(&format!("socket:[{}]", row.inode)));
-    own.map(|row| SocketAddr::from(([127, 0, 0, 1], row.local)))
-}
-
-/// How many ended connections of a port the kernel still keeps.
-pub fn time_waits(port: u16) -> usize {
-    tcp_table("06").iter().filter(|row| row.local == port).count()
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+    let fields: Vec<_> = stat.split(' ').collect();
+    let ticks = |field: &str| field.parse::<u64>().expect("a number of ticks");
+    Duration::from_millis(10 * (ticks(fields[13]) + ticks(fields[14])))
 }
 
 /// Whether somebody has asked for a connection to a port, and has no answer yet.
 pub fn is_asked_for(port: u16) -> bool {
-    tcp_table("02").iter().any(|row| row.remote == port)
-}
-
-/// A socket: its inode, its port and its peer's.
-struct Row {
-    inode: String,
-    local: u16,
-    remote: u16,
-}
-
-/// The lines of /proc/net/tcp in a state of tcp_states.h in the kernel: proc_pid_net(5).
-fn tcp_table(state: &str) -> Vec<Row> {
+    const SYN_SENT: &str = "02";
     let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
-    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let port = |address: &str| {
-        let (_, port) = address.rsplit_once(':').expect("an address");
-        u16::from_str_radix(port, 16).expect("a port")
-    };
-    rows.filter(|row| row[3] == state)
-        .map(|row| Row { inode: row[9].to_owned(), local: port(row[1]), remote: port(row[2]) })
-        .collect()
+    table.lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[2].ends_with(&format!(":{port:04X}")) && fields[3] == SYN_SENT
+    })
 }

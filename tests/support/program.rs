@@ -1,11 +1,12 @@
 //! A running program. It starts with an environment of its own, a thread reads its lines as they come, and drop kills
 //! it.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, Read};
+use std::iter;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,23 @@ use super::{DEADLINE, log_lines};
 pub const SERVER: &str = env!("CARGO_BIN_EXE_server");
 pub const CLIENT: &str = env!("CARGO_BIN_EXE_client");
 
-/// A command with nothing of this process's environment, in an empty directory.
+/// A command with nothing of this process's environment, in a directory without settings.
 pub fn command(program: &str, environment: &[(&str, &str)]) -> Command {
-    let mut command = run(program);
-    command.env_clear().envs(environment.iter().copied()).current_dir(empty_directory());
+    // TEST_RUNNER runs the programs of another processor: tests/arm64.sh.
+    let runner = std::env::var_os("TEST_RUNNER");
+    let mut command = Command::new(runner.as_deref().unwrap_or(program.as_ref()));
+    if runner.is_some() {
+        command.arg(program);
+    }
+    command.env_clear().envs(environment.iter().copied());
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    before_exec(&mut command, restore_sigint);
+    // Tests in the background of a shell inherit SIGINT as ignored, and the programs would keep it ignored.
+    before_exec(&mut command, || {
+        // SAFETY: takes no pointers.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    });
     command
 }
 
@@ -30,27 +42,6 @@ pub fn before_exec<T>(
 ) {
     // SAFETY: the callers make system calls and take no locks.
     unsafe { command.pre_exec(move || calls().map(drop)) };
-}
-
-/// Tests in the background of a shell inherit SIGINT as ignored, and the programs would keep it ignored.
-fn restore_sigint() -> io::Result<()> {
-    // SAFETY: takes no pointers.
-    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
-    Ok(())
-}
-
-/// TEST_RUNNER runs the programs of another processor: tests/arm64.sh.
-fn run(program: &str) -> Command {
-    let Some(runner) = std::env::var_os("TEST_RUNNER") else { return Command::new(program) };
-    let mut command = Command::new(runner);
-    command.arg(program);
-    command
-}
-
-fn empty_directory() -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
-    std::fs::create_dir_all(&directory).expect("a directory for the programs to run in");
-    directory
 }
 
 /// The output of a program, and how it ended.
@@ -68,45 +59,45 @@ impl Ended {
     }
 }
 
-type Lines = Arc<(Mutex<(Vec<String>, bool)>, Condvar)>;
-
 /// A running program. Drop kills it.
 pub struct Program {
     pub child: Child,
     /// None for a program that writes no log.
     name: Option<&'static str>,
-    lines: Lines,
+    /// The lines that have been taken from `new_lines`.
+    lines: RefCell<Vec<String>>,
+    new_lines: Receiver<String>,
 }
 
 impl Program {
-    pub fn start(program: &str, environment: &[(&str, &str)]) -> Self {
-        Self::spawn(&mut command(program, environment))
-    }
-
-    /// Starts `command`, whose stdout is a pipe, and reads its lines as they come.
+    /// Starts `command`, and reads its lines as they come if its stdout is a pipe.
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
-        let lines = Lines::default();
+        let (sender, new_lines) = channel();
         if let Some(stdout) = child.stdout.take() {
-            let sink = Arc::clone(&lines);
             thread::spawn(move || {
                 for line in BufReader::new(stdout).split(b'\n') {
                     let line = String::from_utf8(line.expect("a readable pipe")).expect("UTF-8");
-                    sink.0.lock().unwrap().0.push(line);
-                    sink.1.notify_all();
+                    // A test that has ended receives nothing more.
+                    let _ = sender.send(line);
                 }
-                sink.0.lock().unwrap().1 = true;
-                sink.1.notify_all();
             });
         }
-        let names = [(SERVER, "server"), (CLIENT, "client")];
-        let name = names.iter().find(|(path, _)| command.get_program() == *path);
-        Self { child, name: name.map(|(_, name)| *name), lines }
+        // A shell or an emulator may run the program.
+        let mut words = iter::once(command.get_program()).chain(command.get_args());
+        let name = words.find_map(|word| match word.to_str() {
+            Some(SERVER) => Some("server"),
+            Some(CLIENT) => Some("client"),
+            _ => None,
+        });
+        Self { child, name, lines: RefCell::default(), new_lines }
     }
 
     /// The lines so far.
     pub fn lines(&self) -> Vec<String> {
-        self.lines.0.lock().unwrap().0.clone()
+        let mut lines = self.lines.borrow_mut();
+        lines.extend(self.new_lines.try_iter());
+        lines.clone()
     }
 
     /// Waits for the first line with `part` in it.
@@ -114,22 +105,22 @@ impl Program {
         self.wait_for_count(part, 1).swap_remove(0)
     }
 
-    /// Waits until `count` lines have `part` in them.
+    /// Waits until `count` lines have `part` in them, and returns all such lines.
     pub fn wait_for_count(&self, part: &str, count: usize) -> Vec<String> {
         let start = Instant::now();
-        let mut guard = self.lines.0.lock().unwrap();
-        let (mut found, mut seen) = (Vec::new(), 0);
-        loop {
-            // Search only the new lines, because the thread that reads them waits meanwhile.
-            found.extend(guard.0[seen..].iter().filter(|line| line.contains(part)).cloned());
-            seen = guard.0.len();
-            if found.len() >= count {
-                return found;
-            }
+        let mut found = self.lines();
+        found.retain(|line| line.contains(part));
+        while found.len() < count {
             let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(!guard.1 && !left.is_zero(), "no {count} lines {part:?} in {:#?}", guard.0);
-            guard = self.lines.1.wait_timeout(guard, left).unwrap().0;
+            let line = self.new_lines.recv_timeout(left);
+            let line =
+                line.unwrap_or_else(|_| panic!("no {count} lines {part:?}: {:#?}", self.lines()));
+            if line.contains(part) {
+                found.push(line.clone());
+            }
+            self.lines.borrow_mut().push(line);
         }
+        found
     }
 
     pub fn pid(&self) -> i32 {
@@ -150,15 +141,14 @@ impl Program {
     /// client.
     pub fn wait(mut self) -> Ended {
         let status = self.wait_for_exit(DEADLINE);
-        let start = Instant::now();
-        let mut guard = self.lines.0.lock().unwrap();
-        while !guard.1 && self.lines_are_piped() {
-            let left = DEADLINE.saturating_sub(start.elapsed());
-            assert!(!left.is_zero(), "the pipe stays open after the exit");
-            guard = self.lines.1.wait_timeout(guard, left).unwrap().0;
+        let mut lines = self.lines.take();
+        loop {
+            match self.new_lines.recv_timeout(DEADLINE) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the pipe stays open after the exit"),
+            }
         }
-        let lines = guard.0.clone();
-        drop(guard);
         // `--help` and `--version` print something else.
         let is_log = lines.iter().any(|line| line.contains("action: "));
         if let (true, Some(name)) = (is_log, self.name) {
@@ -169,10 +159,6 @@ impl Program {
             pipe.read_to_string(&mut stderr).expect("a readable pipe");
         }
         Ended { status, lines, stderr }
-    }
-
-    fn lines_are_piped(&self) -> bool {
-        Arc::strong_count(&self.lines) > 1
     }
 
     pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
@@ -192,10 +178,6 @@ impl Program {
         self.terminate();
         let ended = self.wait();
         (ended, start.elapsed())
-    }
-
-    pub fn stdin(&mut self) -> &mut ChildStdin {
-        self.child.stdin.as_mut().expect("a piped stdin")
     }
 }
 

@@ -5,9 +5,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Instant;
 
-use super::proc::listening_address;
 use super::program::{Program, SERVER, command};
-use super::sockets::{bind_without_listening, read_to_end};
+use super::sockets::read_to_end;
 use super::{DEADLINE, field, until};
 
 /// A server on a free loopback port.
@@ -17,23 +16,38 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it with `environment` on top of the required settings, and waits until it listens.
-    pub fn start(environment: &[(&str, &str)]) -> Self {
-        Self::from(Program::spawn(&mut Self::command(environment)))
-    }
-
     /// A free port of loopback, and the other settings that have no default.
-    pub const REQUIRED: [(&str, &str); 4] = [
+    const REQUIRED: [(&str, &str); 4] = [
         ("SERVER_PORT", "0"),
         ("SERVER_BIND", "127.0.0.1"),
         ("SERVER_LISTEN_BACKLOG", "4096"),
         ("LOGGING_LEVEL", "INFO"),
     ];
 
+    /// Starts it with `environment` on top of the required settings, and waits until it listens.
+    pub fn start(environment: &[(&str, &str)]) -> Self {
+        Self::from(Program::spawn(&mut Self::command(environment)))
+    }
+
     pub fn command(environment: &[(&str, &str)]) -> Command {
         let mut command = command(SERVER, &Self::REQUIRED);
         command.envs(environment.iter().copied());
         command
+    }
+
+    /// The command of a server that `script` starts as `"$0"`.
+    pub fn by_shell(script: &str, environment: &[(&str, &str)]) -> Command {
+        let mut command = command("/bin/sh", &Self::REQUIRED);
+        command.args(["-c", script, SERVER]).envs(environment.iter().copied());
+        command
+    }
+
+    /// Starts a server that cannot say where it listens.
+    pub fn mute(command: &mut Command) -> Self {
+        let port = Reserved::new();
+        let program = Program::spawn(command.env("SERVER_PORT", port.port()));
+        until("it listens", || TcpStream::connect(port.address()).is_ok());
+        Self { program, address: port.0.local_addr().unwrap() }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -60,20 +74,17 @@ impl From<Program> for Server {
     }
 }
 
-/// A server that cannot say where it listens.
-pub fn mute(program: Program) -> Server {
-    until("it listens", || listening_address(program.pid()).is_some());
-    let address = listening_address(program.pid()).unwrap();
-    Server { program, address }
-}
-
-/// A port of 127.0.0.1 that refuses connections until a server listens on it. The kernel gives it to nobody else,
-/// because a socket is bound to it.
-pub struct Reserved(TcpListener);
+/// A port of 127.0.0.1 that refuses connections until a server listens on it. Its listener has gone, and a connection
+/// that it has accepted keeps the port. So the kernel gives the port to nobody else, and a server can bind to it, because
+/// std sets SO_REUSEADDR.
+pub struct Reserved(TcpStream);
 
 impl Reserved {
     pub fn new() -> Self {
-        Self(bind_without_listening())
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        Self(accepted)
     }
 
     pub fn port(&self) -> String {
@@ -98,4 +109,10 @@ pub fn assert_prompt(server: &Server) {
         assert_eq!(server.exchange(message.as_bytes()), message.as_bytes());
         assert!(start.elapsed() < DEADLINE, "{number} messages take {:?}", start.elapsed());
     }
+}
+
+/// Sends the `rest` of a message, and expects the echo of all of it.
+pub fn complete(mut peer: TcpStream, rest: &[u8], echo: &[u8]) {
+    peer.write_all(rest).expect("bytes sent");
+    assert_eq!(read_to_end(&mut peer), echo);
 }
