@@ -31,4 +31,4 @@ done
 cargo test --target "$target" --no-fail-fast --lib --test server --test client --test config -- \
     --skip names:: --skip table:: --skip nothing_is_lost --skip peers:: --skip limit:: --skip log:: \
     --skip handlers_go_in_before --skip in_the_first_milliseconds \
-    --skip from_the_start_stays_ignored --skip stdout_that_nobody_reads --skip has_its_line --skip is_free_again
+    --skip from_the_start_stays_ignored --skip stdout_that_nobody_reads

@@ -1,4 +1,4 @@
-//! The real server at its limit of connections, and without file descriptors.
+//! The real server at its limit of connections, and without file descriptors or threads.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use crate::support::proc::{processor_time, sockets};
 use crate::support::program::Program;
 use crate::support::server::{Server, complete};
 use crate::support::sockets::read_to_end;
-use crate::support::until;
+use crate::support::{os_error, until};
 
 /// The kernel makes one connection more than listen(2) has asked for, while nobody accepts.
 #[test]
@@ -125,4 +125,19 @@ fn the_shutdown_serves_those_who_wait_in_the_queue() {
         assert_eq!(ended.count("action: close_listener | result: success"), 1);
         assert_eq!(ended.count("receive_message | result: fail"), 0, "{drain_timeout}");
     }
+}
+
+/// Each thread needs address space for its stack, and there is not enough for a hundred.
+#[test]
+fn it_works_with_the_workers_that_have_started() {
+    let script = "ulimit -v 120000; exec \"$0\"";
+    let mut command = Server::by_shell(script, &[("SERVER_WORKERS", "100")]);
+    let server = Server::from(Program::spawn(&mut command));
+    let error = os_error(libc::EAGAIN);
+    let warning = format!("WARNING  action: start_worker | result: fail | error: {error}");
+    server.program.wait_for(&warning);
+    assert_eq!(server.exchange(b"whole\n"), b"whole\n");
+    let (ended, _) = server.program.stop();
+    assert!(ended.status.success(), "{}", ended.status);
+    assert_eq!(ended.count("action: close_worker") + ended.count(&warning), 100);
 }

@@ -140,7 +140,7 @@ impl Program {
     /// Waits for the exit, and for the last line. The table in docs/reference.md must have all lines of a server or
     /// client.
     pub fn wait(mut self) -> Ended {
-        let status = self.wait_for_exit(DEADLINE);
+        let status = self.wait_for_exit();
         let mut lines = self.lines.take();
         loop {
             match self.new_lines.recv_timeout(DEADLINE) {
@@ -161,13 +161,13 @@ impl Program {
         Ended { status, lines, stderr }
     }
 
-    pub fn wait_for_exit(&mut self, limit: Duration) -> ExitStatus {
+    fn wait_for_exit(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child to wait for") {
                 return status;
             }
-            assert!(start.elapsed() < limit, "still running after {limit:?}: {:#?}", self.lines());
+            assert!(start.elapsed() < DEADLINE, "not ended in {DEADLINE:?}: {:#?}", self.lines());
             thread::sleep(Duration::from_millis(1));
         }
     }
