@@ -97,7 +97,7 @@ test-references: $(VENV) ## Compare the parsers with Python's, Go's and YAML's o
 	$(PYTEST) tests/references
 
 test-docker: $(VENV) ## Test image, Compose file, validator and stack with a Docker engine
-	@echo 'tests/docker: building the image first (a minute); the tests take some ten minutes'
+	@echo 'tests/docker: building the image first (a minute); the tests take some six minutes'
 	$(PYTEST) $(DOCKER_TESTS) tests/docker
 
 test-arm64: rust ## Build for arm64, and run the tests that work under an emulator
