@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use super::token::Token;
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
+use crate::sys::listener;
+use crate::sys::signal;
 
 /// How long a worker stops watching the listener when it cannot accept. The listener stays readable, so a
 /// level-triggered loop that still watched it would spin.
@@ -140,9 +142,13 @@ impl<'a> Acceptor<'a> {
 }
 
 /// Accepts a stream that does not block. The address of an IPv4 peer stays IPv4 on an IPv6 listener.
-fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
-    let (stream, address) = listener.accept()?;
+fn accept(socket: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, address) = socket.accept()?;
     stream.set_nonblocking(true)?;
+    if signal::received().is_some() {
+        // The shutdown may have made the listener drop packets.
+        listener::accept_packets(&stream)?;
+    }
     Ok((stream, address.ip().to_canonical()))
 }
 

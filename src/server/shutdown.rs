@@ -1,6 +1,6 @@
 //! The graceful shutdown of all workers together. It has four phases:
 //!
-//! 1. Serving: no stop signal has come. The first worker that sees the signal begins the shutdown: a filter on the
+//! 1. Serving: no stop signal has come. The first worker that sees the signal begins the shutdown: the
 //!    listener drops SYNs, and the log names the signal.
 //! 2. Grace: the workers go on as before. A handshake that is under way becomes a connection, and its
 //!    message arrives.
@@ -46,16 +46,7 @@ impl Shutdown {
     pub fn phase(&self, service: &mut Service) -> Phase {
         let Some(signal) = signal::received() else { return Phase::Serving };
         service.close_level = Level::Info;
-        self.began_at.get_or_init(|| {
-            if let Some(listener) = service.acceptor.listener() {
-                // If this fails, the close may reset a connection that a peer has just made.
-                let _ = drop_handshakes(listener);
-            }
-            let log = &mut service.log;
-            log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
-            log.flush();
-            service.now
-        });
+        self.began_at.get_or_init(|| begin(service, signal));
         self.phase_at(service.now)
     }
 
@@ -90,15 +81,27 @@ impl Shutdown {
     }
 }
 
+/// Stops new handshakes, and returns the time, from which the grace counts.
+fn begin(service: &mut Service, signal: &str) -> Instant {
+    if let Some(listener) = service.acceptor.listener() {
+        // If this fails, the close may reset a connection that a peer has just made.
+        let _ = drop_handshakes(listener);
+    }
+    let log = &mut service.log;
+    log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
+    log.flush();
+    Instant::now()
+}
+
 fn drain(service: &mut Service) {
     if service.acceptor.listener().is_none() {
         return;
     }
-    // These make room for the connections in the queue.
+    // Closing these makes room for the connections in the queue.
     close_silent(service);
     // This ends, because no new handshake begins.
     while service.accept_some() {}
-    // After a pause the queue may not be empty: it has to wait until a connection closes.
+    // While accepting is paused, the queue is not empty: keep the listener until a connection closes.
     if service.acceptor.paused_until.is_none() {
         close_listener(service);
         close_silent(service);

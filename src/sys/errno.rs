@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// Turns it into a `Result`.
+/// The result of a system call, or `errno` if it is negative.
 pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }

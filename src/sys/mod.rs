@@ -4,6 +4,7 @@ pub mod epoll;
 mod errno;
 pub mod limits;
 pub mod listener;
+mod option;
 pub mod poll;
 pub mod signal;
 pub mod stream;

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use super::errno::check;
+use super::option;
 
 /// A writer that tells the kernel that more follows (MSG_MORE, send(2)). The kernel holds the last, partial segment
 /// back until the half-close, which must follow at once, so the end of the echo and the end of the stream leave in one
@@ -87,16 +88,8 @@ fn start_connect(fd: RawFd, address: SocketAddr) -> libc::c_int {
 /// still waits for its echo would wait for the rest of `server.timeout`.
 pub fn detect_dead_path(stream: &TcpStream, seconds: u16) -> io::Result<()> {
     let milliseconds = 1000 * i32::from(seconds);
-    set_option(stream, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
-    set_option(stream, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 1)?;
-    set_option(stream, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 1)?;
-    set_option(stream, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, milliseconds)
-}
-
-/// Sets an option whose value is an int, as most are: socket(7), tcp(7).
-fn set_option(stream: &TcpStream, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
-    let (pointer, length) = ((&raw const value).cast(), size_of_val(&value) as libc::socklen_t);
-    // SAFETY: the pointer and the length describe a live int.
-    check(unsafe { libc::setsockopt(stream.as_raw_fd(), level, name, pointer, length) })?;
-    Ok(())
+    option::set(stream, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+    option::set(stream, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 1)?;
+    option::set(stream, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, 1)?;
+    option::set(stream, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, milliseconds)
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::directory;
-use crate::support::limits::keep_to_permissions;
+use crate::support::limits::drop_capabilities;
 use crate::support::program::{CLIENT, Program, SERVER, command};
 use crate::support::settings::{INI, YAML, client, file, server};
 
@@ -108,7 +108,7 @@ fn a_file_without_permission_is_named() {
     let ini = file("not-readable", INI);
     fs::set_permissions(&ini, fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = command(SERVER, &[]);
-    keep_to_permissions(command.arg("--config").arg(&ini));
+    drop_capabilities(command.arg("--config").arg(&ini));
     let ended = Program::spawn(&mut command).wait();
     assert_eq!(ended.status.code(), Some(2));
     let reason =
