@@ -51,12 +51,14 @@ case $2 in
 esac
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-directory=$(cd -- "${file%/*}/" && pwd -P)
+directory=$(cd -- "${file%/*}/" 2>/dev/null && pwd -P) || refuse "$file: there is no such directory"
 work=${TMPDIR:-/tmp}/generar-compose.$$ # for the gen that rustc makes
 target=$file
 case $file in
 /dev/*) ;; # such as /dev/stdout, which is written into
-*) [ ! -L "$file" ] || target=$(readlink -f -- "$file") ;; # a link stays a link
+*) # a link stays a link
+    [ ! -L "$file" ] || target=$(readlink -f -- "$file") || refuse "$file: a link that leads nowhere"
+    ;;
 esac
 new=${target%/*}/.compose.$$ # for the new file, beside the old one
 trap 'trap "" HUP INT TERM; rm -rf -- "$work" "$new"' EXIT

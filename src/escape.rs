@@ -1,6 +1,6 @@
 //! Untrusted text as the value of a field in a log line.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Untrusted bytes, escaped so that they cannot forge a line or a field, nor steer a terminal. Bytes that are not UTF-8
 /// are escaped too. Distinct bytes stay distinct.
@@ -56,12 +56,8 @@ fn escape(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     }
 }
 
-/// This does without `{:02x}`, which costs 150 ns per byte, because a message may be nothing but control characters.
 fn escape_byte(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-    f.write_str("\\x")?;
-    f.write_char(digit(byte >> 4))?;
-    f.write_char(digit(byte & 0xf))
+    write!(f, "\\x{byte:02x}")
 }
 
 #[cfg(test)]

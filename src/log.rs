@@ -100,8 +100,7 @@ impl Log {
         }
     }
 
-    /// Writes the lines out, in one write while stdout takes them. Logging never affects the work: if stdout is
-    /// closed or broken, the lines are lost.
+    /// Writes the lines out, in one write while stdout takes them. If stdout is closed or broken, the lines are lost.
     pub fn flush(&mut self) {
         if !self.lines.is_empty() {
             // std writes whole lines at once and holds none of them back.

@@ -14,6 +14,7 @@ pub struct Peer {
     /// When the server must have sent the echo. It never changes.
     pub echo_deadline: Instant,
     /// When `Service::expire` deals with the connection, if no event comes before. It depends on the state.
+    /// `Connections::set_due` alone changes it, because the set of all deadlines has it too.
     due: Instant,
     /// Whether epoll knows the stream.
     pub is_registered: bool,

@@ -1,4 +1,4 @@
-//! The server: workers, each a thread with an event loop, that share one listener.
+//! The server: workers, each an event loop on a thread, that share one listener.
 
 mod accept;
 pub mod connection;
@@ -42,8 +42,8 @@ pub fn serve(listener: TcpListener, stop: &StopSignal, config: &ServerConfig) ->
     run(services, &shutdown, &mut Log::new(config.logging_level.level))
 }
 
-/// Runs the first worker on this thread, and each other one in a thread of its own: the kernel's work on file
-/// descriptors costs a process without other threads less.
+/// Runs the first worker on this thread, and each other one in a thread of its own, because system calls on file
+/// descriptors are cheaper in a process with one thread.
 fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result<()> {
     let mut services = services.into_iter();
     let first = services.next();
@@ -53,9 +53,13 @@ fn run(services: Vec<Service>, shutdown: &Shutdown, log: &mut Log) -> io::Result
             let run = || event_loop::run(service, shutdown);
             match thread::Builder::new().spawn_scoped(scope, run) {
                 Ok(worker) => workers.push(worker),
-                // The workers that have started do the work.
-                Err(error) => log
-                    .warning(format_args!("action: start_worker | result: fail | error: {error}")),
+                Err(error) => {
+                    // The workers that have started do the work.
+                    log.warning(format_args!(
+                        "action: start_worker | result: fail | error: {error}"
+                    ));
+                    break;
+                }
             }
         }
         log.flush();

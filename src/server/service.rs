@@ -20,7 +20,7 @@ use crate::sys::signal::StopSignal;
 use crate::sys::stream::MoreFollows;
 
 /// The most connections that one call accepts, so that the open ones need not wait for long.
-pub const ACCEPTS: usize = 64;
+const ACCEPTS: usize = 64;
 
 /// The most bytes that one read takes.
 const SCRATCH: usize = 64 * 1024;
@@ -205,7 +205,8 @@ impl<'a> Service<'a> {
         while let Some((due, index)) = self.connections.first_due() {
             let Some(peer) = self.connections.get_mut(index) else { return };
             let due = match peer.connection {
-                Connection::HalfClosed => due - CHECK + EARLY_CHECK,
+                // The loop is awake, so it checks this connection early.
+                Connection::HalfClosed => due - (CHECK - EARLY_CHECK),
                 _ => due,
             };
             if due > self.now {

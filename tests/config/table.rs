@@ -28,13 +28,15 @@ fn the_reference_has_every_row() {
     for (heading, table) in tables {
         let lines = text.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
         let rows: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-        assert_eq!(rows.len(), table.rows.len(), "{heading}");
-        for (Setting { key, default, help }, row) in table.rows.iter().zip(rows) {
+        for (Setting { key, default, help }, row) in table.rows.iter().zip(&rows) {
             let variable = table.variable(key);
             let names = if *key == variable { "" } else { &format!(" `{variable}` |") };
             let default = default.map_or("required".to_owned(), |value| format!("`{value}`"));
             let expected = format!("| `{key}` |{names} {default} | {help}");
-            assert!(row.starts_with(&expected), "{row}\nin place of\n{expected}");
+            let found = row.starts_with(&expected);
+            assert!(found, "docs/reference.md has\n{row}\nin place of\n{expected}");
         }
+        let (found, expected) = (rows.len(), table.rows.len());
+        assert_eq!(found, expected, "docs/reference.md: rows of the table {heading}");
     }
 }

@@ -19,7 +19,7 @@ fn check(directory: &Directory, reason: Option<&str>, what: &str) {
     let line = format!("action: test_echo_server | result: {result}\n");
     assert_eq!((done.status, &done.stdout), (status, &line), "{what}: {done:?}");
     match reason {
-        Some(reason) => assert!(done.stderr.contains(reason), "{what}: {done:?}"),
+        Some(reason) => assert!(done.stderr.contains(reason), "{what}: no {reason:?} in {done:?}"),
         None => assert_eq!(done.stderr, "", "{what}"),
     }
     assert_eq!(directory.names("temporary files"), [""; 0], "{what}");

@@ -101,6 +101,7 @@ fn a_peer_that_never_reads_its_echo_has_a_line() {
     let start = Instant::now();
     let _deaf = connect();
     assert_prompt(&server);
+    assert!(start.elapsed() < Duration::from_secs(6), "it holds the others up");
     let line = server.program.wait_for_count("result: fail", 2).swap_remove(1);
     assert!(line.ends_with(" bytes of the echo not taken"), "{line}");
     assert!(line.contains("error: timed out after 6s: "), "{line}");

@@ -88,7 +88,7 @@ impl Directory {
         let machine = std::env::var("PATH").unwrap();
         let path = format!("PATH={}:{machine}", self.path("bin").display());
         let mut command = Command::new("timeout");
-        command.args(["--foreground", "--kill-after=5", "60", "env", &path, shell]);
+        command.args(["--foreground", "--signal=KILL", "60", "env", &path, shell]);
         command.arg(self.path(script)).args(arguments);
         command.current_dir(self.path("elsewhere")).stdin(Stdio::null());
         command.env("TMPDIR", self.path("temporary files"));

@@ -100,8 +100,7 @@ impl Reserved {
     }
 }
 
-/// Plays a good client among bad ones. Its messages must pass before DEADLINE, and so before the bad clients' deadline
-/// of a minute.
+/// Plays a good client among bad ones.
 pub fn assert_prompt(server: &Server) {
     let start = Instant::now();
     for number in 1..=10 {
