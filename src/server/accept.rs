@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::token::Token;
 use crate::log::Log;
 use crate::sys::epoll::Epoll;
 use crate::sys::listener;
 use crate::sys::signal;
+
+/// The token of the listener's events. Those of connections are their indices.
+pub const LISTENER: u64 = u64::MAX;
 
 /// How long a worker stops watching the listener when it cannot accept. The listener stays readable, so a
 /// level-triggered loop that still watched it would spin.
@@ -50,7 +52,7 @@ impl<'a> Acceptor<'a> {
         open: &'a OpenConnections,
         epoll: &Epoll,
     ) -> io::Result<Self> {
-        epoll.add_shared(&*listener, Token::Listener.into())?;
+        epoll.add_shared(&*listener, LISTENER)?;
         Ok(Self {
             listener: Some(listener),
             open,
@@ -123,7 +125,7 @@ impl<'a> Acceptor<'a> {
             let _ = epoll.delete(listener);
             self.is_watching = false;
         } else if !is_paused && !self.is_watching {
-            self.is_watching = epoll.add_shared(listener, Token::Listener.into()).is_ok();
+            self.is_watching = epoll.add_shared(listener, LISTENER).is_ok();
             // If the kernel has no memory for it, the worker tries again after a pause.
             self.paused_until = (!self.is_watching).then_some(now + PAUSE);
         }

@@ -3,9 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::service::Service;
+use super::accept::LISTENER;
+use super::service::{STOP_SIGNAL, Service};
 use super::shutdown::Shutdown;
-use super::token::Token;
 use crate::sys::epoll::Events;
 
 /// The most events of one loop iteration.
@@ -19,7 +19,7 @@ pub fn run(mut service: Service, shutdown: &Shutdown) -> io::Result<()> {
         service.now = Instant::now();
         let phase = shutdown.phase(&mut service);
         for token in events.tokens() {
-            handle(&mut service, token.into());
+            handle(&mut service, token);
         }
         service.expire();
         shutdown.proceed(phase, &mut service);
@@ -43,13 +43,13 @@ fn timeout(service: &Service, shutdown: &Shutdown) -> Option<Duration> {
     Some(next.saturating_duration_since(Instant::now()))
 }
 
-fn handle(service: &mut Service, token: Token) {
+fn handle(service: &mut Service, token: u64) {
     match token {
         // The event only wakes the loop.
-        Token::Signal => {}
-        Token::Listener => _ = service.accept_some(),
+        STOP_SIGNAL => {}
+        LISTENER => _ = service.accept_some(),
         // If this iteration has closed the connection of the event, another one may have its index now. That is
         // harmless, because `advance` only tries what a connection could do at any time.
-        Token::Connection(index) => service.advance(index),
+        index => service.advance(index as usize),
     }
 }

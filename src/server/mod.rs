@@ -6,7 +6,6 @@ mod connections;
 mod event_loop;
 mod service;
 mod shutdown;
-mod token;
 
 use std::io;
 use std::net::TcpListener;

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::accept::{Acceptor, OpenConnections};
 use super::connection::{Connection, Error, Received};
 use super::connections::{Connections, Peer};
-use super::token::Token;
 use crate::config::ServerConfig;
 use crate::config::duration::GoDuration;
 use crate::escape::Message;
@@ -18,6 +17,9 @@ use crate::sys::epoll::Epoll;
 use crate::sys::poll::Interest;
 use crate::sys::signal::StopSignal;
 use crate::sys::stream::MoreFollows;
+
+/// The token of the stop signal's event.
+pub const STOP_SIGNAL: u64 = u64::MAX - 1;
 
 /// The most connections that one call accepts, so that the open ones need not wait for long.
 const ACCEPTS: usize = 64;
@@ -60,7 +62,7 @@ impl<'a> Service<'a> {
         stop: &StopSignal,
     ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
-        epoll.add(stop, Token::Signal.into(), Interest::Readable)?;
+        epoll.add(stop, STOP_SIGNAL, Interest::Readable)?;
         let acceptor = Acceptor::new(listener, open, &epoll)?;
         Ok(Self {
             config,
@@ -191,7 +193,7 @@ impl<'a> Service<'a> {
     /// Asks epoll for one event of the connection. If that fails, its deadline closes the connection.
     fn arm(&mut self, index: usize, interest: Interest) {
         let Some(peer) = self.connections.get_mut(index) else { return };
-        let token = Token::Connection(index).into();
+        let token = index as u64;
         let _ = if peer.is_registered {
             self.epoll.rearm(&peer.stream, token, interest)
         } else {
