@@ -148,8 +148,8 @@ fn accept(socket: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
     let (stream, address) = socket.accept()?;
     stream.set_nonblocking(true)?;
     if signal::received().is_some() {
-        // The shutdown may have made the listener drop packets.
-        listener::accept_packets(&stream)?;
+        // The shutdown may have made the listener drop packets. If this fails, the listener cannot do so either.
+        let _ = listener::accept_packets(&stream);
     }
     Ok((stream, address.ip().to_canonical()))
 }
