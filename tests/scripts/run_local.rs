@@ -1,18 +1,18 @@
 //! run-local.sh: what it runs and prints, and that it always ends and leaves no process behind.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::scripts::{Directory, Ended, ended};
+use crate::support::server::Reserved;
 use crate::support::until;
 
 /// The programs, and settings with a free port. A client sends two messages.
 fn directory(test: &str, period: &str) -> Directory {
     let directory = Directory::built(test);
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = Reserved::new().port();
     let server = format!(
         "[DEFAULT]\r\nSERVER_PORT = {port}\r\nSERVER_LISTEN_BACKLOG = 5\r\nLOGGING_LEVEL = INFO\r\n"
     );

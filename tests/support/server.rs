@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::program::{Program, SERVER, command};
@@ -47,7 +48,7 @@ impl Server {
         let port = Reserved::new();
         let program = Program::spawn(command.env("SERVER_PORT", port.port()));
         until("it listens", || TcpStream::connect(port.address()).is_ok());
-        Self { program, address: port.0.local_addr().unwrap() }
+        Self { program, address: port.0 }
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -74,25 +75,28 @@ impl From<Program> for Server {
     }
 }
 
-/// A port of 127.0.0.1 that refuses connections until a server listens on it. Its listener has gone, and a connection
-/// that it has accepted keeps the port. So the kernel gives the port to nobody else, and a server can bind to it, because
-/// std sets SO_REUSEADDR.
-pub struct Reserved(TcpStream);
+/// A port of 127.0.0.1 that refuses connections until a server listens on it. The kernel gives it to nobody, because it
+/// is below those of net.ipv4.ip_local_port_range.
+pub struct Reserved(SocketAddr);
 
 impl Reserved {
     pub fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        Self(accepted)
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            let number = std::process::id() + COUNT.fetch_add(1, Relaxed);
+            let address = SocketAddr::from(([127, 0, 0, 1], 13_000 + (number % 19_000) as u16));
+            if TcpListener::bind(address).is_ok() {
+                return Self(address);
+            }
+        }
     }
 
     pub fn port(&self) -> String {
-        self.0.local_addr().unwrap().port().to_string()
+        self.0.port().to_string()
     }
 
     pub fn address(&self) -> String {
-        self.0.local_addr().unwrap().to_string()
+        self.0.to_string()
     }
 
     pub fn serve(&self) -> Server {
