@@ -87,10 +87,11 @@ fn begin(service: &mut Service, signal: &str) -> Instant {
         // If this fails, the close may reset a connection that a peer has just made.
         let _ = drop_handshakes(listener);
     }
+    let began_at = Instant::now();
     let log = &mut service.log;
     log.info(format_args!("action: shutdown | result: in_progress | signal: {signal}"));
     log.flush();
-    Instant::now()
+    began_at
 }
 
 fn drain(service: &mut Service) {

@@ -1,8 +1,8 @@
 //! Sockets and pipes as std does not make them.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::path::Path;
 use std::process::Command;
 
@@ -18,6 +18,26 @@ pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 /// Closes with a reset instead of an end of stream.
 pub fn reset(stream: TcpStream) {
     set_option(&stream, libc::SO_LINGER, &libc::linger { l_onoff: 1, l_linger: 0 });
+}
+
+/// Connects to a port of 127.0.0.1 with packets of the greatest TTL, which std can set only after it has connected.
+pub fn connect_with_greatest_ttl(port: u16) -> io::Result<TcpStream> {
+    // SAFETY: takes no pointers.
+    let fd =
+        check(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: socket(2) has just opened it, and nobody else owns it.
+    let stream = unsafe { TcpStream::from_raw_fd(fd) };
+    stream.set_ttl(255)?;
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    };
+    let length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the pointer and the length describe a live sockaddr_in.
+    check(unsafe { libc::connect(fd, (&raw const address).cast(), length) })?;
+    Ok(stream)
 }
 
 /// Drops all packets for `socket` from now on.
