@@ -51,7 +51,7 @@ case $2 in
 esac
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
-directory=$(cd -- "${file%/*}/" 2>/dev/null && pwd -P) || refuse "$file: there is no such directory"
+directory=$(cd -- "${file%/*}/" 2>/dev/null && pwd -P) || refuse "$file: its directory cannot be entered"
 work=${TMPDIR:-/tmp}/generar-compose.$$ # for the gen that rustc makes
 target=$file
 case $file in

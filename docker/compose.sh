@@ -111,5 +111,5 @@ case $#:$verb in
 esac
 CDPATH='' cd -- "$(dirname -- "$0")/.."
 docker version >/dev/null || fail 'install Docker, start it, or join the group docker'
-docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || fail 'install Docker Compose'
+compose version >/dev/null 2>&1 || fail 'install Docker Compose'
 "$verb"

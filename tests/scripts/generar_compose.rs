@@ -129,6 +129,11 @@ fn leaves_the_file_alone_when_something_fails() {
     for file in ["/dev/full", "../docker", "none/", "none/file", "/proc/file"] {
         assert_ne!(fail(&directory, &[file, "1"]).stderr, "", "{file}");
     }
+    assert!(
+        fail(&directory, &["none/file", "1"]).stderr.contains("its directory cannot be entered")
+    );
+    symlink("nowhere/file", directory.path("dangling")).unwrap();
+    assert!(fail(&directory, &["../dangling", "1"]).stderr.contains("a link that leads nowhere"));
     let half = "[ $1 != --version ] || exit 0; echo half; echo 'gen: no more' >&2; exit 1";
     directory.script("target/release/gen", half);
     assert_eq!(fail(&directory, &["old", "1"]).stderr, "gen: no more\n");
